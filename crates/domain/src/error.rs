@@ -1,0 +1,169 @@
+//! What a use case can end in, and the rules that a value can break.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+
+use thiserror::Error;
+
+use crate::Version;
+
+/// An error of another crate, kept for the log.
+pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
+
+/// What a use case can end in, other than well.
+///
+/// The messages of the first four are meant for whoever asked; what the others have to say is for
+/// the log, in their `source`.
+#[derive(Debug, Error)]
+pub enum DomainError {
+    /// A value breaks rules; all of them are listed.
+    #[error(transparent)]
+    Validation(#[from] Violations),
+    /// The values are well-formed, and still may not be.
+    #[error(transparent)]
+    BusinessRule(#[from] BusinessRule),
+    /// There is no such entity.
+    #[error("{entity} {id} not found")]
+    NotFound {
+        /// What was asked for, as a person would say it: `User`.
+        entity: &'static str,
+        /// Under which id.
+        id: i64,
+    },
+    /// The entity has another version than the one that the caller knows.
+    #[error("User has changed: it is at version {current}")]
+    PreconditionFailed {
+        /// The version that it has.
+        current: Version,
+    },
+    /// The receipt was given before, for something else.
+    #[error("Idempotency-Key was used for another request")]
+    ReceiptReused,
+    /// The receipt was given to a write that is still under way.
+    #[error("A request with this Idempotency-Key is still in progress")]
+    ReceiptInProgress,
+    /// Something that is needed does not answer; it may later.
+    #[error("unavailable")]
+    Unavailable(#[source] BoxError),
+    /// Something broke that nobody who asks can mend.
+    #[error("internal error")]
+    Internal(#[source] BoxError),
+}
+
+impl DomainError {
+    /// "User 7 not found"; `id` is what was asked for, whether or not a user could have it.
+    pub const fn user_not_found(id: i64) -> Self {
+        Self::NotFound { entity: "User", id }
+    }
+}
+
+/// A rule that no value breaks by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum BusinessRule {
+    /// Another user has this e-mail.
+    #[error("Email already exists")]
+    EmailTaken,
+}
+
+/// One broken rule: where, and what is wrong there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Violation {
+    /// The field or parameter, as the caller named it.
+    pub field: Cow<'static, str>,
+    /// A sentence for a person, which begins with the field's name.
+    pub message: Cow<'static, str>,
+}
+
+impl Violation {
+    /// `message` about `field`.
+    pub fn new(field: impl Into<Cow<'static, str>>, message: impl Into<Cow<'static, str>>) -> Self {
+        Self { field: field.into(), message: message.into() }
+    }
+
+    /// "Email is required".
+    pub fn required(field: &'static str) -> Self {
+        Self::new(field, format!("{} is required", capitalised(field)))
+    }
+
+    /// "Name must be at most 200 characters".
+    pub fn too_long(field: &'static str, max_chars: usize) -> Self {
+        Self::new(field, format!("{} must be at most {max_chars} characters", capitalised(field)))
+    }
+
+    /// "Name must not contain control characters".
+    pub fn control_characters(field: &'static str) -> Self {
+        Self::new(field, format!("{} must not contain control characters", capitalised(field)))
+    }
+
+    /// "Email must be a string".
+    pub fn wrong_type(field: &'static str, expected: &str) -> Self {
+        Self::new(field, format!("{} must be {expected}", capitalised(field)))
+    }
+}
+
+fn capitalised(field: &str) -> String {
+    let mut chars = field.chars();
+    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
+}
+
+/// Every rule that something breaks, in the order of its fields.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Violations(Vec<Violation>);
+
+impl Violations {
+    /// Adds `violation()` unless the rule is `kept`.
+    pub fn check(&mut self, kept: bool, violation: impl FnOnce() -> Violation) {
+        if !kept {
+            self.0.push(violation());
+        }
+    }
+
+    /// The value, or `None` with its violations added to these.
+    pub fn take<T>(&mut self, parsed: Result<T, Violations>) -> Option<T> {
+        parsed.map_err(|broken| self.0.extend(broken.0)).ok()
+    }
+
+    /// `value` where no rule is broken, else these violations.
+    pub fn or<T>(self, value: T) -> Result<T, Self> {
+        self.or_else(|| value)
+    }
+
+    /// `value()` where no rule is broken, else these violations.
+    pub fn or_else<T>(self, value: impl FnOnce() -> T) -> Result<T, Self> {
+        if self.0.is_empty() { Ok(value()) } else { Err(self) }
+    }
+
+    /// The violations, first field first.
+    pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
+        self.0.iter()
+    }
+}
+
+impl From<Violation> for Violations {
+    fn from(violation: Violation) -> Self {
+        Self(vec![violation])
+    }
+}
+
+impl<'a> IntoIterator for &'a Violations {
+    type Item = &'a Violation;
+    type IntoIter = std::slice::Iter<'a, Violation>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl fmt::Display for Violations {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (nth, violation) in self.iter().enumerate() {
+            let separator = if nth == 0 { "" } else { "; " };
+            write!(f, "{separator}{}", violation.message)?;
+        }
+        Ok(())
+    }
+}
+
+impl Error for Violations {}

@@ -1,0 +1,107 @@
+//! What happened, as it is recorded beside each change and told to others.
+
+use std::fmt;
+
+use uuid::{Builder, Uuid};
+
+use crate::{Timestamp, User};
+
+/// One change, recorded in the transaction that made it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// The same in every delivery of the event.
+    pub id: EventId,
+    /// Where the event stands in the feed.
+    pub position: Position,
+    /// When the change was made.
+    pub time: Timestamp,
+    /// What changed.
+    pub change: Change,
+}
+
+/// A change, with the entity after it, or before it where it was deleted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Change {
+    /// A user that was not there before.
+    UserCreated(User),
+    /// A user with another e-mail or name.
+    UserUpdated(User),
+    /// The last that was known of a user.
+    UserDeleted(User),
+}
+
+impl Change {
+    /// The type of the event: `roster.user.created`.
+    pub fn event_type(&self) -> &'static str {
+        match self {
+            Self::UserCreated(_) => "roster.user.created",
+            Self::UserUpdated(_) => "roster.user.updated",
+            Self::UserDeleted(_) => "roster.user.deleted",
+        }
+    }
+
+    /// What changed, as a path below the API's base: `users/1`.
+    pub fn subject(&self) -> String {
+        match self {
+            Self::UserCreated(user) | Self::UserUpdated(user) | Self::UserDeleted(user) => {
+                format!("users/{}", user.id)
+            }
+        }
+    }
+}
+
+/// The identity of an event: a UUID of version 7 (RFC 9562 §5.7).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EventId(Uuid);
+
+impl EventId {
+    /// An id for what happened `at` some time; `random` sets it apart from others of that time.
+    pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
+        let millis = u64::try_from(at.as_micros() / 1000).unwrap_or_default();
+        Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
+    }
+
+    /// The id as a UUID.
+    pub const fn as_uuid(self) -> Uuid {
+        self.0
+    }
+}
+
+impl From<Uuid> for EventId {
+    fn from(id: Uuid) -> Self {
+        Self(id)
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// A place in the feed of events. Positions are given in the order in which changes were committed,
+/// begin at 1, and have no gap that fills later: who has read up to one has missed nothing before it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Position(i64);
+
+impl Position {
+    /// Before the first event.
+    pub const START: Self = Self(0);
+
+    /// `None` where `position` is negative.
+    pub const fn new(position: i64) -> Option<Self> {
+        if position >= 0 { Some(Self(position)) } else { None }
+    }
+
+    /// The position as a number; 0 is before the first event.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Position {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}

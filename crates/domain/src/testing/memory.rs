@@ -1,0 +1,248 @@
+//! A store in memory that keeps the whole contract: for tests, examples, and as the plainest adapter
+//! to read.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use async_trait::async_trait;
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+
+use crate::ports::{EventLog, EventLogError, HealthCheck, Unhealthy, UserRepository, UserRepositoryError};
+use crate::{
+    Change, Commit, Email, Event, EventId, NewUser, Order, Page, Position, Precondition, Receipt, Timestamp,
+    User, UserChanges, UserId, UserQuery, Written,
+};
+
+/// How many users an export hands over at once.
+const EXPORT_BATCH: usize = 100;
+
+/// Users, events and receipts in memory. A clone is another handle of the same store.
+#[derive(Debug, Clone, Default)]
+pub struct InMemory {
+    state: Arc<Mutex<State>>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    users: BTreeMap<UserId, User>,
+    last_id: i64,
+    events: Vec<Event>,
+    receipts: HashMap<(String, String), Kept>,
+}
+
+/// A receipt, with what its write brought about.
+#[derive(Debug)]
+struct Kept {
+    receipt: Receipt,
+    outcome: Option<User>,
+}
+
+type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
+
+impl InMemory {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    /// Does `write` once for the receipt of `commit`, if it has one.
+    fn once(
+        &mut self,
+        commit: &Commit,
+        write: impl FnOnce(&mut Self) -> Result<User>,
+    ) -> Result<Written<User>> {
+        let Some(receipt) = &commit.receipt else {
+            return write(self).map(Written::Now);
+        };
+        if let Some(outcome) = self.outcome(receipt, commit.at)? {
+            let lost = || UserRepositoryError::Internal("the receipt has no user".into());
+            return outcome.clone().map(Written::Before).ok_or_else(lost);
+        }
+        let user = write(self)?;
+        self.keep(receipt, Some(user.clone()));
+        Ok(Written::Now(user))
+    }
+
+    /// What the receipt's write brought about, where it is kept.
+    fn outcome(&self, receipt: &Receipt, at: Timestamp) -> Result<Option<&Option<User>>> {
+        let key = (receipt.scope.clone(), receipt.key.clone());
+        match self.receipts.get(&key).filter(|kept| kept.receipt.expires_at > at) {
+            Some(kept) if kept.receipt.fingerprint == receipt.fingerprint => Ok(Some(&kept.outcome)),
+            Some(_) => Err(UserRepositoryError::ReceiptReused),
+            None => Ok(None),
+        }
+    }
+
+    fn keep(&mut self, receipt: &Receipt, outcome: Option<User>) {
+        let key = (receipt.scope.clone(), receipt.key.clone());
+        let receipt = receipt.clone();
+        self.receipts.insert(key, Kept { receipt, outcome });
+    }
+
+    fn create(&mut self, new: NewUser, at: Timestamp) -> Result<User> {
+        self.check_free(&new.email)?;
+        self.last_id += 1;
+        let id =
+            UserId::new(self.last_id).ok_or_else(|| UserRepositoryError::Internal("out of ids".into()))?;
+        let user = User::created(id, new, at);
+        self.users.insert(id, user.clone());
+        self.record(at, Change::UserCreated(user.clone()));
+        Ok(user)
+    }
+
+    fn update(
+        &mut self,
+        id: UserId,
+        changes: &UserChanges,
+        precondition: &Precondition,
+        at: Timestamp,
+    ) -> Result<User> {
+        let user = self.checked(id, precondition)?.clone();
+        let Some(changed) = user.changed(changes, at) else {
+            return Ok(user);
+        };
+        if changed.email != user.email {
+            self.check_free(&changed.email)?;
+        }
+        self.users.insert(id, changed.clone());
+        self.record(at, Change::UserUpdated(changed.clone()));
+        Ok(changed)
+    }
+
+    fn delete(&mut self, id: UserId, precondition: &Precondition, at: Timestamp) -> Result<User> {
+        let user = self.checked(id, precondition)?.clone();
+        self.users.remove(&id);
+        self.record(at, Change::UserDeleted(user.clone()));
+        Ok(user)
+    }
+
+    fn checked(&self, id: UserId, precondition: &Precondition) -> Result<&User> {
+        let user = self.users.get(&id).ok_or(UserRepositoryError::NotFound(id))?;
+        let current = user.version;
+        let failed = UserRepositoryError::PreconditionFailed { current };
+        if precondition.allows(current) { Ok(user) } else { Err(failed) }
+    }
+
+    fn check_free(&self, email: &Email) -> Result<()> {
+        let taken = self.users.values().any(|user| user.email == *email);
+        if taken { Err(UserRepositoryError::EmailTaken) } else { Ok(()) }
+    }
+
+    fn record(&mut self, time: Timestamp, change: Change) {
+        let position = Position::new(self.newest().get() + 1).unwrap_or_default();
+        let mut random = [0; 10];
+        random[2..].copy_from_slice(&position.get().to_be_bytes());
+        let id = EventId::new(time, random);
+        self.events.push(Event { id, position, time, change });
+    }
+
+    fn newest(&self) -> Position {
+        self.events.last().map_or(Position::START, |event| event.position)
+    }
+
+    fn list(&self, query: &UserQuery) -> Page<User> {
+        let matching = self.users.values().filter(|user| query.filter.matches(user));
+        let total = query.with_total.then(|| matching.clone().count() as u64);
+        let one_more = usize::from(query.limit.get()) + 1;
+        let items = match query.order {
+            Order::Ascending => matching
+                .filter(|user| query.after.is_none_or(|after| user.id > after))
+                .take(one_more)
+                .cloned()
+                .collect(),
+            Order::Descending => matching
+                .rev()
+                .filter(|user| query.after.is_none_or(|after| user.id < after))
+                .take(one_more)
+                .cloned()
+                .collect(),
+        };
+        Page::cut(items, query.limit, total)
+    }
+}
+
+#[async_trait]
+impl UserRepository for InMemory {
+    async fn find(&self, id: UserId) -> Result<Option<User>> {
+        Ok(self.state().users.get(&id).cloned())
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
+        Ok(self.state().users.values().find(|user| user.email == *email).cloned())
+    }
+
+    async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
+        Ok(self.state().list(query))
+    }
+
+    async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
+        self.state().once(&commit, |state| state.create(new, commit.at))
+    }
+
+    async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
+        let mut state = self.state();
+        let outcomes =
+            new.into_iter().map(|(new, commit)| state.once(&commit, |state| state.create(new, commit.at)));
+        Ok(outcomes.collect())
+    }
+
+    async fn update(
+        &self,
+        id: UserId,
+        changes: UserChanges,
+        precondition: Precondition,
+        commit: Commit,
+    ) -> Result<Written<User>> {
+        self.state().once(&commit, |state| state.update(id, &changes, &precondition, commit.at))
+    }
+
+    async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
+        self.state().once(&commit, |state| state.delete(id, &precondition, commit.at))
+    }
+
+    async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
+        let mut state = self.state();
+        if state.outcome(&receipt, at)?.is_some() {
+            return Ok(Written::Before(()));
+        }
+        state.keep(&receipt, None);
+        Ok(Written::Now(()))
+    }
+
+    fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
+        let store = self.clone();
+        stream::once(async move {
+            let users: Vec<_> = store.state().users.values().cloned().collect();
+            let batches: Vec<_> = users.chunks(EXPORT_BATCH).map(|batch| Ok(batch.to_vec())).collect();
+            stream::iter(batches)
+        })
+        .flatten()
+        .boxed()
+    }
+}
+
+#[async_trait]
+impl EventLog for InMemory {
+    async fn sequence(&self) -> Result<usize, EventLogError> {
+        Ok(0)
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let state = self.state();
+        let events = state.events.iter().filter(|event| event.position > after);
+        Ok(events.take(limit).cloned().collect())
+    }
+
+    async fn newest(&self) -> Result<Position, EventLogError> {
+        Ok(self.state().newest())
+    }
+}
+
+#[async_trait]
+impl HealthCheck for InMemory {
+    async fn check(&self) -> Result<(), Unhealthy> {
+        Ok(())
+    }
+}
