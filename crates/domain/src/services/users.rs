@@ -71,3 +71,103 @@ impl From<UserRepositoryError> for DomainError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+    use mockall::predicate::{always, eq};
+
+    use super::*;
+    use crate::ports::MockUserRepository;
+    use crate::testing::ManualClock;
+    use crate::{Email, Name, Timestamp, Version};
+
+    fn now() -> Timestamp {
+        Timestamp::from_micros(1_767_225_600_000_001).unwrap()
+    }
+
+    fn service(users: MockUserRepository) -> UserService {
+        UserService::new(Arc::new(users), Arc::new(ManualClock::at(now())))
+    }
+
+    fn ada() -> NewUser {
+        NewUser { email: Email::parse("ada@example.org").unwrap(), name: Name::parse("Ada").unwrap() }
+    }
+
+    fn id() -> UserId {
+        UserId::new(7).unwrap()
+    }
+
+    fn receipt() -> Receipt {
+        Receipt { scope: "a".into(), key: "b".into(), fingerprint: [1; 32], expires_at: now() }
+    }
+
+    #[test]
+    fn a_create_is_made_at_the_time_of_the_clock_and_with_the_receipt_that_was_given() {
+        for receipt in [None, Some(receipt())] {
+            let created = User::created(id(), ada(), now());
+            let (commit, outcome) = (Commit::at(now()).once(receipt.clone()), created.clone());
+            let mut users = MockUserRepository::new();
+            users.expect_create().with(eq(ada()), eq(commit)).return_once(|_, _| Ok(Written::Now(outcome)));
+
+            let written = block_on(service(users).create(ada(), receipt)).unwrap();
+
+            assert_eq!(written, Written::Now(created));
+        }
+    }
+
+    #[test]
+    fn a_user_who_is_not_there_is_not_found() {
+        let mut users = MockUserRepository::new();
+        users.expect_find().with(eq(id())).return_once(|_| Ok(None));
+
+        let error = block_on(service(users).get(id())).unwrap_err();
+
+        assert!(matches!(error, DomainError::NotFound { entity: "User", id: 7 }), "{error:?}");
+        assert_eq!(error.to_string(), "User 7 not found");
+    }
+
+    #[test]
+    fn changes_and_precondition_reach_the_repository_as_they_are() {
+        let precondition = Precondition::OneOf(vec![Version::FIRST]);
+        let changes = UserChanges { name: Some(Name::parse("Ada King").unwrap()), email: None };
+        let before = User::created(id(), ada(), now());
+        let after = before.changed(&changes, now()).unwrap();
+        let (outcome, last) = (after.clone(), after.clone());
+        let mut users = MockUserRepository::new();
+        users
+            .expect_update()
+            .with(eq(id()), eq(changes.clone()), eq(precondition.clone()), eq(Commit::at(now())))
+            .return_once(|_, _, _, _| Ok(Written::Now(outcome)));
+        users
+            .expect_delete()
+            .with(eq(id()), eq(precondition.clone()), eq(Commit::at(now())))
+            .return_once(|_, _, _| Ok(Written::Now(last)));
+        let service = service(users);
+
+        assert_eq!(block_on(service.update(id(), changes, precondition.clone())).unwrap(), after);
+        block_on(service.delete(id(), precondition)).unwrap();
+    }
+
+    #[test]
+    fn each_error_of_the_repository_is_the_one_of_the_domain() {
+        let current = Version::FIRST;
+        for (error, expected) in [
+            (UserRepositoryError::EmailTaken, "Email already exists"),
+            (UserRepositoryError::NotFound(id()), "User 7 not found"),
+            (UserRepositoryError::PreconditionFailed { current }, "User has changed: it is at version 1"),
+            (UserRepositoryError::ReceiptReused, "Idempotency-Key was used for another request"),
+            (
+                UserRepositoryError::ReceiptInProgress,
+                "A request with this Idempotency-Key is still in progress",
+            ),
+            (UserRepositoryError::Unavailable("gone".into()), "unavailable"),
+            (UserRepositoryError::Internal("odd".into()), "internal error"),
+        ] {
+            let mut users = MockUserRepository::new();
+            users.expect_create().with(always(), always()).return_once(|_, _| Err(error));
+            let error = block_on(service(users).create(ada(), None)).unwrap_err();
+            assert_eq!(error.to_string(), expected);
+        }
+    }
+}

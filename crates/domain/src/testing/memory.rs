@@ -100,15 +100,15 @@ impl State {
         at: Timestamp,
     ) -> Result<User> {
         let user = self.checked(id, precondition)?.clone();
-        let Some(changed) = user.changed(changes, at) else {
+        let Some(after) = user.changed(changes, at) else {
             return Ok(user);
         };
-        if changed.email != user.email {
-            self.check_free(&changed.email)?;
+        if after.email != user.email {
+            self.check_free(&after.email)?;
         }
-        self.users.insert(id, changed.clone());
-        self.record(at, Change::UserUpdated(changed.clone()));
-        Ok(changed)
+        self.users.insert(id, after.clone());
+        self.record(at, Change::UserUpdated(after.clone()));
+        Ok(after)
     }
 
     fn delete(&mut self, id: UserId, precondition: &Precondition, at: Timestamp) -> Result<User> {

@@ -259,9 +259,9 @@ async fn no_update_is_lost_under_concurrent_conditional_writers(users: &dyn User
     });
     join_all(writers).await;
 
-    let counted = found(users, counter.id).await;
-    assert_eq!(counted.name.as_str(), "count 40");
-    assert_eq!(counted.version.get(), 41);
+    let last = found(users, counter.id).await;
+    assert_eq!(last.name.as_str(), "count 40");
+    assert_eq!(last.version.get(), 41);
 }
 
 /// Reads, adds one, writes at the version that was read, until that succeeds.
