@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::error::Error;
 use std::fmt;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -13,7 +14,7 @@ pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// What a use case can end in, other than well.
 ///
-/// The messages of the first four are meant for whoever asked; what the others have to say is for
+/// The messages of the first six are meant for whoever asked; what the others have to say is for
 /// the log, in their `source`.
 #[derive(Debug, Error)]
 pub enum DomainError {
@@ -43,9 +44,20 @@ pub enum DomainError {
     /// The receipt was given to a write that is still under way.
     #[error("A request with this Idempotency-Key is still in progress")]
     ReceiptInProgress,
-    /// Something that is needed does not answer; it may later.
+    /// Something that is needed does not answer, or is not asked for the moment.
     #[error("unavailable")]
-    Unavailable(#[source] BoxError),
+    Unavailable {
+        /// When it may be worth another try.
+        retry_after: Duration,
+        /// What does not answer, and why.
+        source: BoxError,
+    },
+    /// Another service that was asked failed.
+    #[error("another service failed")]
+    UpstreamFailed(#[source] BoxError),
+    /// Another service that was asked took too long.
+    #[error("another service took too long")]
+    UpstreamTimedOut(#[source] BoxError),
     /// Something broke that nobody who asks can mend.
     #[error("internal error")]
     Internal(#[source] BoxError),
@@ -55,6 +67,16 @@ impl DomainError {
     /// "User 7 not found"; `id` is what was asked for, whether or not a user could have it.
     pub const fn user_not_found(id: i64) -> Self {
         Self::NotFound { entity: "User", id }
+    }
+
+    /// "Person 7 not found"; `id` is what was asked for, whether or not a person could have it.
+    pub const fn person_not_found(id: i64) -> Self {
+        Self::NotFound { entity: "Person", id }
+    }
+
+    /// Something that is needed does not answer; it may within a second.
+    pub fn unavailable(source: impl Into<BoxError>) -> Self {
+        Self::Unavailable { retry_after: Duration::from_secs(1), source: source.into() }
     }
 }
 
@@ -103,7 +125,9 @@ impl Violation {
     }
 }
 
+/// A field's name as the beginning of a sentence: `directory_id` is "Directory id".
 fn capitalised(field: &str) -> String {
+    let field = field.replace('_', " ");
     let mut chars = field.chars();
     chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }

@@ -30,6 +30,7 @@
 #[cfg(feature = "serde")]
 mod cloudevent;
 mod commit;
+mod directory;
 mod error;
 mod event;
 mod page;
@@ -41,6 +42,7 @@ mod time;
 mod user;
 
 pub use commit::{Commit, Precondition, Receipt, Written};
+pub use directory::{DirectoryId, DirectoryPerson};
 pub use error::{BoxError, BusinessRule, DomainError, Violation, Violations};
 pub use event::{Change, Event, EventId, Position};
 pub use page::{Order, Page, PageLimit, UserFilter, UserQuery};

@@ -57,6 +57,20 @@ pub struct NewUser {
     pub name: Name,
 }
 
+impl NewUser {
+    /// Both fields, or every rule that either breaks.
+    pub fn from_parsed(
+        email: Result<Email, Violations>,
+        name: Result<Name, Violations>,
+    ) -> Result<Self, Violations> {
+        let mut broken = Violations::default();
+        match (broken.take(email), broken.take(name)) {
+            (Some(email), Some(name)) => Ok(Self { email, name }),
+            _ => Err(broken),
+        }
+    }
+}
+
 /// What is to change in a user; a field that is `None` stays as it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct UserChanges {
@@ -64,6 +78,20 @@ pub struct UserChanges {
     pub email: Option<Email>,
     /// The name from now on.
     pub name: Option<Name>,
+}
+
+impl UserChanges {
+    /// Both changes, or every rule that either breaks.
+    pub fn from_parsed(
+        email: Result<Option<Email>, Violations>,
+        name: Result<Option<Name>, Violations>,
+    ) -> Result<Self, Violations> {
+        let mut broken = Violations::default();
+        match (broken.take(email), broken.take(name)) {
+            (Some(email), Some(name)) => Ok(Self { email, name }),
+            _ => Err(broken),
+        }
+    }
 }
 
 impl From<NewUser> for UserChanges {

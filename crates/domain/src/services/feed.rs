@@ -24,7 +24,7 @@ impl FeedService {
 impl From<EventLogError> for DomainError {
     fn from(error: EventLogError) -> Self {
         match error {
-            EventLogError::Unavailable(source) => Self::Unavailable(source),
+            EventLogError::Unavailable(source) => Self::unavailable(source),
             EventLogError::Internal(source) => Self::Internal(source),
         }
     }

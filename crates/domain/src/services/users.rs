@@ -66,7 +66,7 @@ impl From<UserRepositoryError> for DomainError {
             UserRepositoryError::PreconditionFailed { current } => Self::PreconditionFailed { current },
             UserRepositoryError::ReceiptReused => Self::ReceiptReused,
             UserRepositoryError::ReceiptInProgress => Self::ReceiptInProgress,
-            UserRepositoryError::Unavailable(source) => Self::Unavailable(source),
+            UserRepositoryError::Unavailable(source) => Self::unavailable(source),
             UserRepositoryError::Internal(source) => Self::Internal(source),
         }
     }

@@ -1,0 +1,133 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use metrics::{counter, gauge, histogram};
+use roster_domain::ports::{Directory, DirectoryError, HealthCheck, Unhealthy};
+use roster_domain::{BoxError, DirectoryId, DirectoryPerson};
+use tokio::sync::Semaphore;
+use tokio::time::{Instant, sleep, timeout_at};
+use tracing::{Instrument, Span, field, info_span};
+
+use crate::attempt::{AttemptError, attempt};
+use crate::breaker::Breaker;
+use crate::config::DirectoryConfig;
+use crate::retry::{pause_after, pauses};
+use crate::transport::{HttpSend, client};
+
+/// The directory, asked over HTTP.
+pub struct HttpDirectory {
+    config: DirectoryConfig,
+    transport: Arc<dyn HttpSend>,
+    breaker: Breaker,
+    calls: Semaphore,
+}
+
+type Found = Result<Option<DirectoryPerson>, DirectoryError>;
+
+impl HttpDirectory {
+    /// The directory that `config` describes. No connection is made before the first call.
+    ///
+    /// # Errors
+    ///
+    /// Where no HTTP client can be had.
+    pub fn new(config: DirectoryConfig) -> Result<Self, BoxError> {
+        let client = client(&config)?;
+        Ok(Self::over(Arc::new(client), config))
+    }
+
+    /// The same, over a transport of the caller's.
+    pub fn over(transport: Arc<dyn HttpSend>, config: DirectoryConfig) -> Self {
+        let (breaker, calls) = (Breaker::new(config.open_for), Semaphore::new(config.max_calls));
+        Self { config, transport, breaker, calls }
+    }
+
+    /// Makes a call, if the limit of calls at once and the breaker let it through.
+    async fn guarded(&self, id: DirectoryId) -> Found {
+        let Ok(_place) = self.calls.try_acquire() else {
+            let source = format!("{} calls are under way already", self.config.max_calls);
+            return Err(DirectoryError::Unavailable {
+                retry_after: Duration::from_secs(1),
+                source: source.into(),
+            });
+        };
+        let permit = self.breaker.enter().map_err(|refused| DirectoryError::Unavailable {
+            retry_after: refused.retry_after,
+            source: "the circuit is open: the directory failed too often of late".into(),
+        })?;
+        let found = self.within_budget(id).await;
+        permit.ended(found.is_err());
+        found
+    }
+
+    /// Tries until there is an answer, or no use, or no time.
+    async fn within_budget(&self, id: DirectoryId) -> Found {
+        let deadline = Instant::now() + self.config.budget;
+        let mut pauses = pauses(&self.config);
+        for attempts in 1.. {
+            Span::current().record("attempts", attempts);
+            counter!("roster_directory_attempts_total").increment(1);
+            let once = timeout_at(deadline, attempt(&*self.transport, &self.config, id)).await;
+            let error = match once.unwrap_or(Err(AttemptError::TimedOut)) {
+                Ok(found) => return Ok(found),
+                Err(error) => error,
+            };
+            let pause = pauses.next().and_then(|pause| pause_after(&error, pause));
+            match pause.filter(|pause| Instant::now() + *pause < deadline) {
+                Some(pause) => sleep(pause).await,
+                None => return Err(failure(error)),
+            }
+        }
+        Err(DirectoryError::Failed("no attempt was made".into()))
+    }
+}
+
+fn failure(error: AttemptError) -> DirectoryError {
+    match error {
+        AttemptError::TimedOut => DirectoryError::TimedOut(error.into()),
+        _ => DirectoryError::Failed(error.into()),
+    }
+}
+
+#[async_trait]
+impl Directory for HttpDirectory {
+    async fn find(&self, id: DirectoryId) -> Found {
+        let began = Instant::now();
+        let span = info_span!(
+            "directory.find",
+            directory_id = id.get(),
+            attempts = field::Empty,
+            outcome = field::Empty,
+            breaker = field::Empty,
+        );
+        let found = self.guarded(id).instrument(span.clone()).await;
+        let (outcome, (state, breaker)) = (outcome(&found), self.breaker.state_name());
+        span.record("outcome", outcome).record("breaker", breaker);
+        counter!("roster_directory_calls_total", "outcome" => outcome).increment(1);
+        histogram!("roster_directory_call_duration_seconds", "outcome" => outcome).record(began.elapsed());
+        gauge!("roster_directory_breaker_state").set(state);
+        span.in_scope(|| tracing::debug!(duration_us = began.elapsed().as_micros(), "asked the directory"));
+        found
+    }
+}
+
+#[async_trait]
+impl HealthCheck for HttpDirectory {
+    /// By the breaker: the directory itself is not asked.
+    async fn check(&self) -> Result<(), Unhealthy> {
+        match self.breaker.state_name() {
+            (0, _) => Ok(()),
+            (_, state) => Err(Unhealthy(format!("the circuit is {state}").into())),
+        }
+    }
+}
+
+fn outcome(found: &Found) -> &'static str {
+    match found {
+        Ok(Some(_)) => "found",
+        Ok(None) => "not_found",
+        Err(DirectoryError::Unavailable { .. }) => "not_asked",
+        Err(DirectoryError::TimedOut(_)) => "timed_out",
+        Err(DirectoryError::Failed(_)) => "failed",
+    }
+}

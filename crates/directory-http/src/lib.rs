@@ -1,0 +1,17 @@
+//! The external directory over HTTP: `GET {base}/users/{id}`, in the shape of JSONPlaceholder.
+//!
+//! It implements the port `Directory`, and needs nothing but a URL. A remote service is where services die,
+//! so a call has a budget that its retries cannot exceed, an answer a size, the directory a limit of calls at
+//! once, and a circuit breaker leaves it alone while it is in trouble.
+
+mod attempt;
+mod breaker;
+mod config;
+mod directory;
+mod person;
+mod retry;
+mod transport;
+
+pub use config::{DirectoryConfig, InvalidUrl};
+pub use directory::HttpDirectory;
+pub use transport::HttpSend;
