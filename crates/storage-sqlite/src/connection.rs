@@ -1,0 +1,128 @@
+//! Opens connections to the file, and says clearly why it cannot.
+
+use std::path::Path;
+use std::thread;
+use std::time::Duration;
+
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+
+use crate::error::{Error, Fault};
+use crate::{SetupError, SqliteConfig};
+
+/// How often the first connection asks for the write-ahead log. Two that do so at once may refuse each
+/// other without waiting.
+const TRIES: u32 = 50;
+
+/// Opens connections to one file.
+#[derive(Debug, Clone)]
+pub(crate) struct Connector {
+    url: String,
+    busy_timeout: Duration,
+}
+
+impl Connector {
+    /// Makes the file where there is none, and brings back the connection that writes to it.
+    pub(crate) fn make(settings: &SqliteConfig) -> Result<(Self, SqliteConnection), SetupError> {
+        let path = &settings.path;
+        let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
+        let connector = Self { url: url(path).map_err(refused)?, busy_timeout: settings.busy_timeout };
+        connector.first().map(|conn| (connector, conn)).map_err(|error| match error {
+            Error::Database(error) if error.to_string() == "file is not a database" => {
+                SetupError::NotADatabase { path: path.clone() }
+            }
+            Error::Database(error) => refused(&error.to_string()),
+            Error::Unavailable(source) => refused(&source.to_string()),
+            other => refused(&other.to_string()),
+        })
+    }
+
+    /// The connection that writes.
+    pub(crate) fn writer(&self) -> Result<SqliteConnection, Error> {
+        let mut conn = self.open("rw")?;
+        conn.batch_execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+        Ok(conn)
+    }
+
+    /// A connection that reads, and cannot write.
+    pub(crate) fn reader(&self) -> Result<SqliteConnection, Error> {
+        let mut conn = self.open("rw")?;
+        conn.batch_execute("PRAGMA query_only = ON")?;
+        Ok(conn)
+    }
+
+    /// Makes the file, turns its write-ahead log on, which lasts, and finds out whether it can be written.
+    fn first(&self) -> Result<SqliteConnection, Error> {
+        let mut conn = self.open("rwc")?;
+        let mut tries = 1;
+        while let Err(error) = conn.batch_execute("PRAGMA journal_mode = WAL") {
+            if Fault::of(&error) != Fault::Busy || tries == TRIES {
+                return Err(error.into());
+            }
+            tries += 1;
+            thread::sleep(self.busy_timeout / TRIES);
+        }
+        let mode: JournalMode = diesel::sql_query("PRAGMA journal_mode").get_result(&mut conn)?;
+        if mode.journal_mode != "wal" {
+            return Err(Error::Unavailable("the file system has no write-ahead log".into()));
+        }
+        conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK")?;
+        drop(conn);
+        self.writer()
+    }
+
+    /// The time-out comes first: what follows may already have to wait.
+    fn open(&self, mode: &str) -> Result<SqliteConnection, Error> {
+        let opened = SqliteConnection::establish(&format!("{}?mode={mode}", self.url));
+        let mut conn = opened.map_err(|error| Error::Unavailable(error.into()))?;
+        conn.batch_execute(&format!("PRAGMA busy_timeout = {}", self.busy_timeout.as_millis()))?;
+        Ok(conn)
+    }
+}
+
+#[derive(QueryableByName)]
+struct JournalMode {
+    #[diesel(sql_type = Text)]
+    journal_mode: String,
+}
+
+/// The file as a URI, in which no name has a meaning of its own; or why it can be none.
+fn url(path: &Path) -> Result<String, &'static str> {
+    let name = path.to_str().ok_or("its name is not UTF-8")?;
+    if name.is_empty() || name == ":memory:" {
+        return Err("a database in memory is not supported; name a file");
+    }
+    if path.is_dir() {
+        return Err("it is a folder; name a file in it");
+    }
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    if folder.is_some_and(|folder| !folder.is_dir()) {
+        return Err("its folder does not exist");
+    }
+    let encoded = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+    Ok(format!("file:{encoded}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_name_of_a_file_has_a_meaning_of_its_own() {
+        assert_eq!(url(Path::new("a?mode=memory#%20.db")).unwrap(), "file:a%3fmode=memory%23%2520.db");
+        assert_eq!(url(Path::new("file:x")).unwrap(), "file:file:x");
+    }
+
+    #[test]
+    fn what_can_be_no_database_is_refused() {
+        for (path, reason) in [
+            (":memory:", "a database in memory is not supported; name a file"),
+            ("", "a database in memory is not supported; name a file"),
+            (".", "it is a folder; name a file in it"),
+            ("no/such/folder/roster.db", "its folder does not exist"),
+        ] {
+            assert_eq!(url(Path::new(path)), Err(reason), "{path}");
+        }
+    }
+}

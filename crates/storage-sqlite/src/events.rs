@@ -1,0 +1,201 @@
+//! The events that writes record, and the feed that is made of them.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use roster_domain::ports::{EventLog, EventLogError};
+use roster_domain::{Change, Event, EventId, Position, Timestamp, User};
+use uuid::Uuid;
+
+use crate::error::{BrokenRow, Error};
+use crate::readers::Readers;
+use crate::rows::UserSnapshot;
+use crate::schema::{event_counter, events};
+
+/// The event log in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteEvents(pub(crate) Readers);
+
+#[async_trait]
+impl EventLog for SqliteEvents {
+    /// Has nothing to do: events are numbered as they are written.
+    async fn sequence(&self) -> Result<usize, EventLogError> {
+        Ok(0)
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+        let rows: Vec<EventRow> = self
+            .0
+            .read(move |conn| {
+                let later = events::table.filter(events::position.gt(after.get()));
+                let page = later.order(events::position).limit(limit).select(EventRow::as_select());
+                Ok(page.load(conn)?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn newest(&self) -> Result<Position, EventLogError> {
+        let last = self.0.read(|conn| Ok(event_counter::table.select(event_counter::last).first(conn)?));
+        Ok(position(last.await?, "event_counter", "last", 1)?)
+    }
+}
+
+/// Records what a write did, in its transaction, at the next position: there is one writer at a time, so
+/// positions are in the order of commits and have no gaps.
+pub(crate) fn record(conn: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), Error> {
+    let position = diesel::update(event_counter::table)
+        .set(event_counter::last.eq(event_counter::last + 1))
+        .returning(event_counter::last)
+        .get_result(conn)?;
+    let row = NewEventRow::try_from((change, at, position))?;
+    diesel::insert_into(events::table).values(row).execute(conn)?;
+    Ok(())
+}
+
+/// A row of events that is to be.
+#[derive(Insertable)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
+struct NewEventRow {
+    event_id: Vec<u8>,
+    kind: &'static str,
+    subject: String,
+    data: String,
+    time: i64,
+    position: i64,
+}
+
+impl TryFrom<(&Change, Timestamp, i64)> for NewEventRow {
+    type Error = Error;
+
+    fn try_from((change, at, position): (&Change, Timestamp, i64)) -> Result<Self, Error> {
+        let data = match change {
+            Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
+                UserSnapshot::of(user)?
+            }
+            unknown => {
+                return Err(Error::Internal(format!("no row holds {}", unknown.event_type()).into()));
+            }
+        };
+        Ok(Self {
+            event_id: EventId::new(at, random()).as_uuid().into_bytes().to_vec(),
+            kind: change.event_type(),
+            subject: change.subject(),
+            data,
+            time: at.as_micros(),
+            position,
+        })
+    }
+}
+
+/// A row of events, as it is read.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct EventRow {
+    id: i64,
+    event_id: Vec<u8>,
+    kind: String,
+    data: String,
+    time: i64,
+    position: i64,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = Error;
+
+    fn try_from(row: EventRow) -> Result<Self, Error> {
+        let id = row.id;
+        let user = |json: &str| UserSnapshot::read(json, "events", "data", &id);
+        let change: fn(User) -> Change = match row.kind.as_str() {
+            "roster.user.created" => Change::UserCreated,
+            "roster.user.updated" => Change::UserUpdated,
+            "roster.user.deleted" => Change::UserDeleted,
+            other => return Err(broken("events", "type", id, format!("there is no type {other}"))),
+        };
+        let uuid = Uuid::from_slice(&row.event_id)
+            .map_err(|error| broken("events", "event_id", id, error.to_string()))?;
+        let time = Timestamp::from_micros(row.time)
+            .ok_or_else(|| broken("events", "time", id, "it is out of range".to_owned()))?;
+        Ok(Self {
+            id: EventId::from(uuid),
+            position: position(row.position, "events", "position", id)?,
+            time,
+            change: change(user(&row.data)?),
+        })
+    }
+}
+
+fn position(number: i64, table: &'static str, column: &'static str, id: i64) -> Result<Position, Error> {
+    Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
+}
+
+fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> Error {
+    BrokenRow { table, column, id: id.to_string(), rule }.into()
+}
+
+/// Ten random bytes: those of a UUID of version 4 that hold neither its version nor its variant.
+fn random() -> [u8; 10] {
+    let bytes = Uuid::new_v4().into_bytes();
+    let mut random = [0; 10];
+    random[..6].copy_from_slice(&bytes[..6]);
+    random[6..].copy_from_slice(&bytes[12..]);
+    random
+}
+
+#[cfg(test)]
+mod tests {
+    use roster_domain::{Email, Name, NewUser, UserId};
+
+    use super::*;
+
+    fn user() -> User {
+        let new =
+            NewUser { email: Email::parse("ada@example.org").unwrap(), name: Name::parse("Ada").unwrap() };
+        User::created(UserId::new(7).unwrap(), new, Timestamp::from_micros(1).unwrap())
+    }
+
+    fn row(change: &Change) -> EventRow {
+        let new = NewEventRow::try_from((change, Timestamp::from_micros(5).unwrap(), 3)).unwrap();
+        let kind = new.kind.to_owned();
+        EventRow {
+            id: 9,
+            event_id: new.event_id,
+            kind,
+            data: new.data,
+            time: new.time,
+            position: new.position,
+        }
+    }
+
+    #[test]
+    fn a_row_is_the_event_that_was_recorded() {
+        for change in [Change::UserCreated(user()), Change::UserUpdated(user()), Change::UserDeleted(user())]
+        {
+            let event = Event::try_from(row(&change)).unwrap();
+            assert_eq!((event.position.get(), event.time.as_micros()), (3, 5));
+            assert_eq!(event.change, change);
+            assert_eq!(event.id.as_uuid().get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn a_row_that_breaks_a_rule_is_told_by_table_column_and_id() {
+        let broken = |change: fn(&mut EventRow)| {
+            let mut row = row(&Change::UserCreated(user()));
+            change(&mut row);
+            Event::try_from(row).unwrap_err().to_string()
+        };
+        assert_eq!(
+            broken(|row| row.kind = "user.eaten".to_owned()),
+            "events.type of row 9 breaks a rule: there is no type user.eaten"
+        );
+        assert_eq!(
+            broken(|row| row.position = -1),
+            "events.position of row 9 breaks a rule: -1 is no position"
+        );
+        assert_eq!(
+            broken(|row| row.data = row.data.replace("Ada", "x")),
+            "events.data of row 9 breaks a rule: Name must be at least 2 characters"
+        );
+    }
+}

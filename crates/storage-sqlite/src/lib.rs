@@ -1,0 +1,32 @@
+//! Users and their events in a SQLite file, for the ports `UserRepository`, `EventLog` and `HealthCheck`.
+//!
+//! It needs a folder that can be written, on a disk of this machine, and nothing installed: SQLite is built
+//! in. One thread writes, others read beside it, and an acknowledged write survives a power cut.
+//! [`Sqlite::migrate`] makes the schema.
+
+mod config;
+mod connection;
+mod error;
+mod events;
+mod export;
+mod list;
+mod many;
+mod migrations;
+mod readers;
+mod receipts;
+mod rows;
+mod schema;
+mod setup;
+mod store;
+mod users;
+mod write;
+mod writer;
+
+// Diesel links to SQLite by this crate; naming it here asks for the one that is built in.
+use libsqlite3_sys as _;
+
+pub use config::SqliteConfig;
+pub use events::SqliteEvents;
+pub use setup::SetupError;
+pub use store::Sqlite;
+pub use users::SqliteUsers;

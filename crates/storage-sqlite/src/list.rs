@@ -1,0 +1,73 @@
+//! Lists, a page at a time.
+
+use diesel::dsl::IntoBoxed;
+use diesel::prelude::*;
+use diesel::sqlite::Sqlite;
+use roster_domain::{Order, Page, User, UserFilter, UserQuery};
+
+use crate::error::Error;
+use crate::readers::Readers;
+use crate::rows::UserRow;
+use crate::schema::users;
+
+pub(crate) async fn list(readers: &Readers, query: &UserQuery) -> Result<Page<User>, Error> {
+    let query = query.clone();
+    let limit = query.limit;
+    let (rows, total): (Vec<UserRow>, Option<i64>) = readers
+        .read(move |conn| {
+            let rows = page(&query).select(UserRow::as_select()).load(conn)?;
+            let count = query.with_total.then(|| matching(&query.filter).count().get_result(conn));
+            Ok((rows, count.transpose()?))
+        })
+        .await?;
+    let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
+    Ok(Page::cut(users, limit, total.map(i64::unsigned_abs)))
+}
+
+/// One more than the page has, so that it is seen whether there is a next one.
+fn page(query: &UserQuery) -> IntoBoxed<'static, users::table, Sqlite> {
+    let one_more = i64::from(query.limit.get()) + 1;
+    let users = matching(&query.filter).limit(one_more);
+    match (query.order, query.after) {
+        (Order::Ascending, None) => users.order(users::id.asc()),
+        (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),
+        (Order::Descending, None) => users.order(users::id.desc()),
+        (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())).order(users::id.desc()),
+    }
+}
+
+fn matching(filter: &UserFilter) -> IntoBoxed<'static, users::table, Sqlite> {
+    let mut users = users::table.into_boxed();
+    if let Some(email) = &filter.email {
+        users = users.filter(users::email.eq(email.as_str().to_owned()));
+    }
+    if let Some(prefix) = &filter.name {
+        users = users.filter(users::name_key.ge(prefix.start().to_owned()));
+        if let Some(end) = prefix.end() {
+            users = users.filter(users::name_key.lt(end));
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use roster_domain::{Email, NamePrefix, UserId};
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_half_open_range_and_no_pattern() {
+        let filter = UserFilter { name: Some(NamePrefix::new("A%")), email: Email::parse("a@b.c").ok() };
+        let query = UserQuery { filter, after: UserId::new(7), ..UserQuery::default() };
+        let sql = debug_query::<Sqlite, _>(&page(&query)).to_string();
+        let (_, conditions) = sql.split_once(" WHERE ").unwrap();
+        assert_eq!(
+            conditions,
+            "((((`users`.`email` = ?) AND (`users`.`name_key` >= ?)) AND (`users`.`name_key` < ?)) AND \
+             (`users`.`id` > ?)) ORDER BY `users`.`id` ASC LIMIT ? \
+             -- binds: [\"a@b.c\", \"a%\", \"a&\", 7, 21]"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! The connections that read, each lent to one closure at a time on a thread that may block.
+
+use std::time::Duration;
+
+use deadpool::Runtime;
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult, TimeoutType};
+use diesel::SqliteConnection;
+use tokio::task::spawn_blocking;
+
+use crate::SetupError;
+use crate::connection::Connector;
+use crate::error::Error;
+
+/// How long opening a connection may take.
+const OPEN: Duration = Duration::from_secs(5);
+
+#[derive(Clone)]
+pub(crate) struct Readers(Pool<Connector>);
+
+impl Readers {
+    /// Opens nothing yet. `wait` is for a connection that is in use by others.
+    pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self, SetupError> {
+        let pool = Pool::builder(connector)
+            .max_size(size)
+            .wait_timeout(Some(wait))
+            .create_timeout(Some(wait.max(OPEN)))
+            .recycle_timeout(Some(wait))
+            .runtime(Runtime::Tokio1)
+            .build()
+            .map_err(|_| SetupError::Setting {
+                name: "pool_wait",
+                reason: "it needs a runtime with timers",
+            })?;
+        Ok(Self(pool))
+    }
+
+    /// Runs `read` on a connection. It is run whole, also where nobody waits for it any more.
+    pub(crate) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let mut conn = self.0.get().await.map_err(|error| match error {
+            PoolError::Backend(error) => error,
+            PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable("all readers are in use".into()),
+            other => Error::Unavailable(other.into()),
+        })?;
+        let task = spawn_blocking(move || {
+            let outcome = read(&mut conn);
+            if outcome.as_ref().is_err_and(|error| !error.spares_connection()) {
+                drop(Object::take(conn));
+            }
+            outcome
+        });
+        task.await.unwrap_or_else(|stopped| {
+            let error = if stopped.is_panic() { Error::Internal } else { Error::Unavailable };
+            Err(error(stopped.into()))
+        })
+    }
+}
+
+impl Manager for Connector {
+    type Type = SqliteConnection;
+    type Error = Error;
+
+    async fn create(&self) -> Result<SqliteConnection, Error> {
+        let connector = self.clone();
+        let opened = spawn_blocking(move || connector.reader()).await;
+        opened.map_err(|stopped| Error::Internal(stopped.into()))?
+    }
+
+    /// A connection that a panic left amid a transaction is closed.
+    async fn recycle(&self, conn: &mut SqliteConnection, _: &Metrics) -> RecycleResult<Error> {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager};
+        if AnsiTransactionManager::is_broken_transaction_manager(conn) {
+            return Err(Error::Internal("it is in a transaction".into()).into());
+        }
+        Ok(())
+    }
+}

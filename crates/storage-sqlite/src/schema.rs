@@ -1,0 +1,50 @@
+//! The tables as the migrations leave them. Times are microseconds since the Unix epoch.
+
+diesel::table! {
+    users (id) {
+        id -> BigInt,
+        email -> Text,
+        name -> Text,
+        name_key -> Text,
+        created_at -> BigInt,
+        updated_at -> BigInt,
+        version -> BigInt,
+    }
+}
+
+diesel::table! {
+    events (id) {
+        id -> BigInt,
+        event_id -> Binary,
+        #[sql_name = "type"]
+        kind -> Text,
+        subject -> Text,
+        data -> Text,
+        time -> BigInt,
+        position -> BigInt,
+    }
+}
+
+diesel::table! {
+    event_counter (id) {
+        id -> BigInt,
+        last -> BigInt,
+    }
+}
+
+diesel::table! {
+    receipts (scope, key) {
+        scope -> Text,
+        key -> Text,
+        fingerprint -> Binary,
+        outcome -> Nullable<Text>,
+        recorded_at -> BigInt,
+        expires_at -> BigInt,
+    }
+}
+
+diesel::table! {
+    __diesel_schema_migrations (version) {
+        version -> Text,
+    }
+}

@@ -1,0 +1,95 @@
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection;
+use roster_domain::ports::{HealthCheck, Unhealthy};
+use tokio::time::timeout;
+
+use crate::connection::Connector;
+use crate::error::Error;
+use crate::export::Exports;
+use crate::migrations;
+use crate::readers::Readers;
+use crate::writer::Writer;
+use crate::{SetupError, SqliteConfig, SqliteEvents, SqliteUsers};
+
+/// How long a health check waits for an answer.
+const HEALTH: Duration = Duration::from_secs(2);
+
+/// A SQLite file. A clone is another handle of the same connections. Several processes may have it open.
+#[derive(Clone)]
+pub struct Sqlite {
+    writer: Writer,
+    readers: Readers,
+    exports: Exports,
+}
+
+impl Sqlite {
+    /// Opens the file, or makes it. May wait, as long as `busy_timeout`, for another process that writes.
+    pub fn open(config: SqliteConfig) -> Result<Self, SetupError> {
+        if config.readers == 0 {
+            return Err(SetupError::Setting { name: "readers", reason: "it is to be 1 or more" });
+        }
+        if config.pool_wait <= config.busy_timeout {
+            return Err(SetupError::Setting {
+                name: "pool_wait",
+                reason: "it is to be longer than busy_timeout, or requests end before those that they wait for",
+            });
+        }
+        let (connector, writer) = Connector::make(&config)?;
+        let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?;
+        let started = Writer::start(connector, writer);
+        let writer =
+            started.map_err(|error| SetupError::Open { path: config.path, reason: error.to_string() })?;
+        Ok(Self { writer, readers, exports: Exports::of_readers(config.readers, config.pool_wait) })
+    }
+
+    /// Runs the migrations that the database lacks, and tells their names. Any number of instances may call
+    /// it at once: one runs them, the others wait for it.
+    ///
+    /// # Errors
+    ///
+    /// Also where a newer version of Roster made the schema: it is left as it is.
+    pub async fn migrate(&self) -> Result<Vec<String>, SetupError> {
+        setup(self.writer.transaction(|conn| Ok(migrations::migrate(conn))).await)
+    }
+
+    /// Whether the schema is the one that this version of Roster knows; changes nothing.
+    pub async fn check_schema(&self) -> Result<(), SetupError> {
+        setup(self.readers.read(|conn| Ok(migrations::check(conn))).await)
+    }
+
+    /// The users in this file.
+    pub fn users(&self) -> SqliteUsers {
+        SqliteUsers {
+            writer: self.writer.clone(),
+            readers: self.readers.clone(),
+            exports: self.exports.clone(),
+        }
+    }
+
+    /// The events in this file.
+    pub fn events(&self) -> SqliteEvents {
+        SqliteEvents(self.readers.clone())
+    }
+}
+
+fn setup<T>(outcome: Result<Result<T, SetupError>, Error>) -> Result<T, SetupError> {
+    outcome.map_err(|error| match error {
+        Error::Database(error) => migrations::failed(error.into()),
+        Error::Unavailable(source) => migrations::failed(source),
+        other => migrations::failed(other.into()),
+    })?
+}
+
+#[async_trait]
+impl HealthCheck for Sqlite {
+    /// Reads from the file.
+    async fn check(&self) -> Result<(), Unhealthy> {
+        let read = self.readers.read(|conn| Ok(conn.batch_execute("SELECT count(*) FROM sqlite_schema")?));
+        match timeout(HEALTH, read).await {
+            Ok(read) => read.map_err(|error| Unhealthy(error.into())),
+            Err(_) => Err(Unhealthy("it does not answer in time".into())),
+        }
+    }
+}

@@ -1,0 +1,87 @@
+use async_trait::async_trait;
+use diesel::prelude::*;
+use futures_core::stream::BoxStream;
+use roster_domain::ports::{UserRepository, UserRepositoryError};
+use roster_domain::{
+    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
+    Written,
+};
+
+use crate::export::Exports;
+use crate::readers::Readers;
+use crate::rows::UserRow;
+use crate::schema::users;
+use crate::write::{self, Once, Write};
+use crate::writer::Writer;
+use crate::{list, many};
+
+/// The users in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteUsers {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) exports: Exports,
+}
+
+type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
+
+#[async_trait]
+impl UserRepository for SqliteUsers {
+    async fn find(&self, id: UserId) -> Result<Option<User>> {
+        let row = self.readers.read(move |conn| {
+            let row = users::table.find(id.get()).select(UserRow::as_select()).first(conn);
+            Ok(row.optional()?)
+        });
+        Ok(row.await?.map(User::try_from).transpose()?)
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
+        let email = email.as_str().to_owned();
+        let row = self.readers.read(|conn| {
+            let with_email = users::table.filter(users::email.eq(email));
+            Ok(with_email.select(UserRow::as_select()).first(conn).optional()?)
+        });
+        Ok(row.await?.map(User::try_from).transpose()?)
+    }
+
+    async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
+        Ok(list::list(&self.readers, query).await?)
+    }
+
+    async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
+        self.once(Write::Create(new), commit).await
+    }
+
+    async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
+        Ok(many::create(&self.writer, new).await?)
+    }
+
+    async fn update(
+        &self,
+        id: UserId,
+        changes: UserChanges,
+        precondition: Precondition,
+        commit: Commit,
+    ) -> Result<Written<User>> {
+        self.once(Write::Update(id, changes, precondition), commit).await
+    }
+
+    async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
+        self.once(Write::Delete(id, precondition), commit).await
+    }
+
+    async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
+        let acknowledged = self.writer.transaction(move |conn| write::acknowledge(conn, &receipt, at));
+        Ok(acknowledged.await?)
+    }
+
+    fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
+        self.exports.stream(&self.readers)
+    }
+}
+
+impl SqliteUsers {
+    async fn once(&self, write: Write, commit: Commit) -> Result<Written<User>> {
+        Ok(self.writer.transaction(move |conn| Once(write, commit).run(conn)).await?)
+    }
+}
