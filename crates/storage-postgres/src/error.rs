@@ -1,0 +1,177 @@
+//! What goes wrong here, and what a port calls it.
+
+use diesel::result::DatabaseErrorKind as Kind;
+use diesel::result::Error as DieselError;
+use roster_domain::BoxError;
+use roster_domain::ports::{EventLogError, UserRepositoryError};
+use thiserror::Error;
+
+/// Why something was not done.
+#[derive(Debug, Error)]
+pub(crate) enum Error {
+    /// The answer is one that the port knows.
+    #[error(transparent)]
+    Answer(#[from] UserRepositoryError),
+    /// There is no connection to be had.
+    #[error("there is no connection")]
+    Unavailable(#[source] BoxError),
+    /// A statement failed.
+    #[error("a statement failed")]
+    Database(#[from] DieselError),
+    /// What is stored breaks today's rules.
+    #[error(transparent)]
+    BrokenRow(#[from] BrokenRow),
+    /// Something of Roster's own broke.
+    #[error("a write broke")]
+    Internal(#[source] BoxError),
+}
+
+/// A stored row that today's rules do not allow.
+#[derive(Debug, Error)]
+#[error("{table}.{column} of row {id} breaks a rule: {rule}")]
+pub(crate) struct BrokenRow {
+    pub(crate) table: &'static str,
+    pub(crate) column: &'static str,
+    pub(crate) id: String,
+    pub(crate) rule: String,
+}
+
+/// What an error of the database means for whoever asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// The connection is gone, or leads to a server that takes no writes: another may serve.
+    Lost,
+    /// The server had no time or no room; the connection is as good as before.
+    Busy,
+    /// Two transactions stood in each other's way: done again, it succeeds.
+    Conflict,
+    /// Anything else.
+    Other,
+}
+
+impl Fault {
+    pub(crate) fn of(error: &DieselError) -> Self {
+        match error {
+            DieselError::DatabaseError(kind, info) => match kind {
+                Kind::UnableToSendCommand | Kind::ClosedConnection | Kind::ReadOnlyTransaction => Self::Lost,
+                Kind::SerializationFailure => Self::Conflict,
+                Kind::Unknown => Self::told_by(info.message()),
+                _ => Self::Other,
+            },
+            DieselError::BrokenTransactionManager
+            | DieselError::RollbackErrorOnCommit { .. }
+            | DieselError::RollbackTransaction => Self::Lost,
+            _ => Self::Other,
+        }
+    }
+
+    /// Diesel hands on neither the SQLSTATE of most errors nor their severity, only the message. On a server
+    /// that speaks another language than English these are `Other`; a connection that is gone is found out
+    /// all the same, at its next use.
+    fn told_by(message: &str) -> Self {
+        const LOST: [&str; 4] = [
+            "terminating connection",
+            "the database system is",
+            "sorry, too many clients",
+            "remaining connection slots",
+        ];
+        const BUSY: [&str; 4] =
+            ["canceling statement due to", "out of ", "could not extend", "could not write"];
+        if LOST.iter().any(|begin| message.starts_with(begin)) {
+            Self::Lost
+        } else if BUSY.iter().any(|begin| message.starts_with(begin)) {
+            Self::Busy
+        } else if message == "deadlock detected" {
+            Self::Conflict
+        } else {
+            Self::Other
+        }
+    }
+}
+
+impl Error {
+    pub(crate) fn fault(&self) -> Fault {
+        match self {
+            Self::Database(error) => Fault::of(error),
+            Self::Answer(_) | Self::Unavailable(_) | Self::BrokenRow(_) | Self::Internal(_) => Fault::Other,
+        }
+    }
+
+    /// Whether a unique constraint of this name was violated.
+    pub(crate) fn violates(&self, constraint: &str) -> bool {
+        let Self::Database(DieselError::DatabaseError(Kind::UniqueViolation, info)) = self else {
+            return false;
+        };
+        info.constraint_name() == Some(constraint)
+    }
+}
+
+impl From<Error> for UserRepositoryError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Answer(answer) => answer,
+            Error::Unavailable(source) => Self::Unavailable(source),
+            error if error.fault() == Fault::Other => Self::Internal(error.into()),
+            error => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+impl From<Error> for EventLogError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unavailable(source) => Self::Unavailable(source),
+            error if error.fault() == Fault::Other => Self::Internal(error.into()),
+            error => Self::Unavailable(error.into()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn database(kind: Kind, message: &str) -> Error {
+        DieselError::DatabaseError(kind, Box::new(message.to_owned())).into()
+    }
+
+    #[test]
+    fn what_may_serve_later_is_unavailable() {
+        for error in [
+            database(Kind::UnableToSendCommand, "connection closed"),
+            database(Kind::ReadOnlyTransaction, "cannot execute INSERT in a read-only transaction"),
+            database(Kind::SerializationFailure, "could not serialize access"),
+            database(Kind::Unknown, "terminating connection due to administrator command"),
+            database(Kind::Unknown, "the database system is shutting down"),
+            database(Kind::Unknown, "canceling statement due to statement timeout"),
+            database(Kind::Unknown, "deadlock detected"),
+            DieselError::BrokenTransactionManager.into(),
+            Error::Unavailable("no connection".into()),
+        ] {
+            let mapped = UserRepositoryError::from(error);
+            assert!(matches!(mapped, UserRepositoryError::Unavailable(_)), "{mapped:?}");
+        }
+    }
+
+    #[test]
+    fn what_nobody_who_asks_can_mend_is_internal() {
+        for error in [
+            database(Kind::Unknown, "relation \"users\" does not exist"),
+            database(Kind::UniqueViolation, "duplicate key value violates unique constraint"),
+            database(Kind::CheckViolation, "violates check constraint"),
+            DieselError::NotFound.into(),
+            Error::Internal("panicked".into()),
+        ] {
+            let mapped = UserRepositoryError::from(error);
+            assert!(matches!(mapped, UserRepositoryError::Internal(_)), "{mapped:?}");
+        }
+    }
+
+    #[test]
+    fn only_a_conflict_is_worth_doing_again() {
+        assert_eq!(database(Kind::Unknown, "deadlock detected").fault(), Fault::Conflict);
+        assert_eq!(database(Kind::Unknown, "canceling statement due to lock timeout").fault(), Fault::Busy);
+        assert_eq!(database(Kind::UnableToSendCommand, "").fault(), Fault::Lost);
+        assert_eq!(Error::Answer(UserRepositoryError::EmailTaken).fault(), Fault::Other);
+    }
+}

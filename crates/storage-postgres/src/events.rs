@@ -1,0 +1,241 @@
+//! The events that writes record, and the feed that is made of them.
+
+use async_trait::async_trait;
+use chrono::{DateTime, Utc};
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use roster_domain::ports::{EventLog, EventLogError};
+use roster_domain::{Change, Event, EventId, Position, Timestamp, User};
+use serde_json::Value;
+use uuid::Uuid;
+
+use crate::error::{BrokenRow, Error};
+use crate::pool::Pool;
+use crate::rows::UserSnapshot;
+use crate::schema::{event_counter, events};
+use crate::transaction::Unit;
+
+/// How many events are numbered in one transaction, so that a backlog neither outlasts the statement
+/// time-out nor holds up others.
+const BATCH: i64 = 5_000;
+
+/// The event log on PostgreSQL.
+#[derive(Clone)]
+pub struct PgEvents(pub(crate) Pool);
+
+#[async_trait]
+impl EventLog for PgEvents {
+    async fn sequence(&self) -> Result<usize, EventLogError> {
+        let mut all = 0;
+        while self.unnumbered().await? {
+            all += self.0.commit(Number).await?;
+        }
+        Ok(all)
+    }
+
+    async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let mut conn = self.0.get().await?;
+        let rows: QueryResult<Vec<EventRow>> = events::table
+            .filter(events::position.gt(after.get()))
+            .order(events::position)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(EventRow::as_select())
+            .load(&mut conn)
+            .await;
+        let events = conn.settle(rows)?.into_iter().map(Event::try_from);
+        Ok(events.collect::<Result<_, _>>()?)
+    }
+
+    async fn newest(&self) -> Result<Position, EventLogError> {
+        let mut conn = self.0.get().await?;
+        let last = event_counter::table.select(event_counter::last).first(&mut conn).await;
+        Ok(position(conn.settle(last)?, "event_counter", "last", 1)?)
+    }
+}
+
+impl PgEvents {
+    /// Whether there is anything to number. Asked first, as numbering locks a row, and so writes, whatever
+    /// it finds.
+    async fn unnumbered(&self) -> Result<bool, Error> {
+        let mut conn = self.0.get().await?;
+        let waiting = events::table.filter(events::position.is_null());
+        let any = diesel::select(diesel::dsl::exists(waiting)).get_result(&mut conn).await;
+        conn.settle(any)
+    }
+}
+
+/// Records what a write did, in its transaction. The row of the entity is locked by then, so that the
+/// events of one entity have their ids in the order of its versions.
+pub(crate) async fn record(
+    conn: &mut AsyncPgConnection,
+    change: &Change,
+    at: Timestamp,
+) -> Result<(), Error> {
+    let row = NewEventRow::try_from((change, at))?;
+    diesel::insert_into(events::table).values(row).execute(conn).await?;
+    Ok(())
+}
+
+/// Gives positions to committed events.
+///
+/// The counter's row is locked by a statement of its own. Whoever gets it sees, by the next statement, all
+/// that was committed before, and no other transaction numbers meanwhile: so positions are given in the
+/// order of commits, have no gaps, and become visible in their order.
+struct Number;
+
+impl Unit for Number {
+    type Outcome = usize;
+
+    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<usize, Error> {
+        let last: i64 = event_counter::table.select(event_counter::last).for_update().first(conn).await?;
+        let numbered = diesel::sql_query(
+            "UPDATE events SET position = numbered.position FROM ( \
+                 SELECT id, $1 + row_number() OVER (ORDER BY id) AS position FROM ( \
+                     SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT $2 \
+                 ) AS waiting \
+             ) AS numbered WHERE events.id = numbered.id",
+        )
+        .bind::<BigInt, _>(last)
+        .bind::<BigInt, _>(BATCH)
+        .execute(conn)
+        .await?;
+        let next = last.saturating_add(i64::try_from(numbered).unwrap_or(i64::MAX));
+        diesel::update(event_counter::table).set(event_counter::last.eq(next)).execute(conn).await?;
+        Ok(numbered)
+    }
+}
+
+/// A row of events that is to be.
+#[derive(Insertable)]
+#[diesel(table_name = events, treat_none_as_default_value = false)]
+pub(crate) struct NewEventRow {
+    pub(crate) event_id: Uuid,
+    pub(crate) kind: &'static str,
+    pub(crate) subject: String,
+    pub(crate) data: Value,
+    pub(crate) time: DateTime<Utc>,
+}
+
+impl TryFrom<(&Change, Timestamp)> for NewEventRow {
+    type Error = Error;
+
+    fn try_from((change, at): (&Change, Timestamp)) -> Result<Self, Error> {
+        let data = match change {
+            Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
+                UserSnapshot::of(user)
+            }
+            unknown => {
+                return Err(Error::Internal(format!("no row holds {}", unknown.event_type()).into()));
+            }
+        };
+        Ok(Self {
+            event_id: EventId::new(at, random()).as_uuid(),
+            kind: change.event_type(),
+            subject: change.subject(),
+            data,
+            time: at.as_datetime(),
+        })
+    }
+}
+
+/// A row of events, as it is read.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events)]
+struct EventRow {
+    id: i64,
+    event_id: Uuid,
+    kind: String,
+    data: Value,
+    time: DateTime<Utc>,
+    position: Option<i64>,
+}
+
+impl TryFrom<EventRow> for Event {
+    type Error = Error;
+
+    fn try_from(row: EventRow) -> Result<Self, Error> {
+        let id = row.id;
+        let user = |json| UserSnapshot::read(json, "events", "data", &id);
+        let change: fn(User) -> Change = match row.kind.as_str() {
+            "roster.user.created" => Change::UserCreated,
+            "roster.user.updated" => Change::UserUpdated,
+            "roster.user.deleted" => Change::UserDeleted,
+            other => return Err(broken("events", "type", id, format!("there is no type {other}"))),
+        };
+        Ok(Self {
+            id: EventId::from(row.event_id),
+            position: position(row.position.unwrap_or(-1), "events", "position", id)?,
+            time: row.time.into(),
+            change: change(user(row.data)?),
+        })
+    }
+}
+
+fn position(number: i64, table: &'static str, column: &'static str, id: i64) -> Result<Position, Error> {
+    Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
+}
+
+fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> Error {
+    BrokenRow { table, column, id: id.to_string(), rule }.into()
+}
+
+/// Ten random bytes: those of a UUID of version 4 that hold neither its version nor its variant.
+fn random() -> [u8; 10] {
+    let bytes = Uuid::new_v4().into_bytes();
+    let mut random = [0; 10];
+    random[..6].copy_from_slice(&bytes[..6]);
+    random[6..].copy_from_slice(&bytes[12..]);
+    random
+}
+
+#[cfg(test)]
+mod tests {
+    use roster_domain::{Email, Name, NewUser, UserId};
+
+    use super::*;
+
+    fn user() -> User {
+        let new =
+            NewUser { email: Email::parse("ada@example.org").unwrap(), name: Name::parse("Ada").unwrap() };
+        User::created(UserId::new(7).unwrap(), new, Timestamp::from_micros(1).unwrap())
+    }
+
+    fn row(change: &Change) -> EventRow {
+        let new = NewEventRow::try_from((change, Timestamp::from_micros(5).unwrap())).unwrap();
+        let kind = new.kind.to_owned();
+        EventRow { id: 9, event_id: new.event_id, kind, data: new.data, time: new.time, position: Some(3) }
+    }
+
+    #[test]
+    fn a_row_is_the_event_that_was_recorded() {
+        for change in [Change::UserCreated(user()), Change::UserUpdated(user()), Change::UserDeleted(user())]
+        {
+            let event = Event::try_from(row(&change)).unwrap();
+            assert_eq!((event.position.get(), event.time.as_micros()), (3, 5));
+            assert_eq!(event.change, change);
+            assert_eq!(event.id.as_uuid().get_version_num(), 7);
+        }
+    }
+
+    #[test]
+    fn a_row_that_breaks_a_rule_is_told_by_table_column_and_id() {
+        let broken = |change: fn(&mut EventRow)| {
+            let mut row = row(&Change::UserCreated(user()));
+            change(&mut row);
+            Event::try_from(row).unwrap_err().to_string()
+        };
+        assert_eq!(
+            broken(|row| row.kind = "user.eaten".to_owned()),
+            "events.type of row 9 breaks a rule: there is no type user.eaten"
+        );
+        assert_eq!(
+            broken(|row| row.position = None),
+            "events.position of row 9 breaks a rule: -1 is no position"
+        );
+        assert_eq!(
+            broken(|row| row.data["name"] = "x".into()),
+            "events.data of row 9 breaks a rule: Name must be at least 2 characters"
+        );
+    }
+}

@@ -1,0 +1,103 @@
+//! All users, from one snapshot, in batches.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use diesel::prelude::*;
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager};
+use futures_core::stream::BoxStream;
+use futures_util::{StreamExt, stream};
+use roster_domain::User;
+use roster_domain::ports::UserRepositoryError;
+use tokio::sync::mpsc::error::SendTimeoutError;
+use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
+
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::rows::UserRow;
+use crate::schema::users;
+
+/// How many users a batch has.
+const BATCH: i64 = 1_000;
+
+/// How long a batch waits for its receiver. What is deleted meanwhile cannot be cleaned up on the server.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A read-only snapshot, which the server lets wait longer than the receiver may take.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
+                     SET LOCAL idle_in_transaction_session_timeout = '90s'";
+
+type Batch = Result<Vec<User>, UserRepositoryError>;
+
+/// Exports hold a connection each for as long as their receivers take: so only some of the pool's are
+/// theirs.
+#[derive(Clone)]
+pub(crate) struct Exports {
+    turns: Arc<Semaphore>,
+    wait: Duration,
+}
+
+impl Exports {
+    /// At most a quarter of a pool of this size. `wait` is for the end of another export.
+    pub(crate) fn of_pool(size: usize, wait: Duration) -> Self {
+        Self { turns: Arc::new(Semaphore::new((size / 4).max(1))), wait }
+    }
+
+    /// Begins with the first batch that is asked for. A task of its own reads, one batch ahead, and ends
+    /// when nobody asks any more.
+    pub(crate) fn stream(&self, pool: &Pool) -> BoxStream<'static, Batch> {
+        let (exports, pool) = (self.clone(), pool.clone());
+        stream::once(async move {
+            let (batches, receiver) = mpsc::channel(1);
+            tokio::spawn(async move {
+                if let Err(error) = exports.run(&pool, &batches).await {
+                    // Nobody asks any more where this fails.
+                    let _ = batches.send(Err(error.into())).await;
+                }
+            });
+            stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
+        })
+        .flatten()
+        .boxed()
+    }
+
+    async fn run(&self, pool: &Pool, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
+        let turn = timeout(self.wait, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
+        let mut conn = pool.get().await?;
+        let outcome = snapshot(&mut conn, batches).await;
+        conn.end(outcome)
+    }
+}
+
+/// Sends all batches from one snapshot; it ends, well or not, in no transaction.
+async fn snapshot(conn: &mut AsyncPgConnection, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
+    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN).await?;
+    let outcome = send_all(conn, batches).await;
+    AnsiTransactionManager::rollback_transaction(conn).await?;
+    outcome
+}
+
+async fn send_all(conn: &mut AsyncPgConnection, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
+    let mut last = 0;
+    loop {
+        let rows: Vec<UserRow> = users::table
+            .filter(users::id.gt(last))
+            .order(users::id)
+            .limit(BATCH)
+            .select(UserRow::as_select())
+            .load(conn)
+            .await?;
+        let Some(newest) = rows.last() else { return Ok(()) };
+        last = newest.id();
+        let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
+        match batches.send_timeout(Ok(users), PATIENCE).await {
+            Ok(()) => {}
+            Err(SendTimeoutError::Closed(_)) => return Ok(()),
+            Err(SendTimeoutError::Timeout(_)) => {
+                return Err(Error::Unavailable("the receiver is too slow".into()));
+            }
+        }
+    }
+}

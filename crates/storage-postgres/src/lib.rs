@@ -1,0 +1,30 @@
+//! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog` and `HealthCheck`.
+//!
+//! It needs a PostgreSQL server, version 12 or later, and nothing installed beside it: the driver and its
+//! TLS are Rust. [`Postgres::migrate`] makes the schema.
+
+mod config;
+mod connector;
+mod error;
+mod events;
+mod export;
+mod list;
+mod many;
+mod migrations;
+mod pool;
+mod receipts;
+mod rows;
+mod schema;
+mod setup;
+mod store;
+mod tls;
+mod transaction;
+mod url;
+mod users;
+mod write;
+
+pub use config::PostgresConfig;
+pub use events::PgEvents;
+pub use setup::SetupError;
+pub use store::Postgres;
+pub use users::PgUsers;

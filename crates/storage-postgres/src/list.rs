@@ -1,0 +1,74 @@
+//! Lists, a page at a time.
+
+use diesel::dsl::IntoBoxed;
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use roster_domain::{Order, Page, User, UserFilter, UserQuery};
+
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::rows::UserRow;
+use crate::schema::users;
+
+pub(crate) async fn list(pool: &Pool, query: &UserQuery) -> Result<Page<User>, Error> {
+    let mut conn = pool.get().await?;
+    let rows: QueryResult<Vec<UserRow>> = page(query).select(UserRow::as_select()).load(&mut conn).await;
+    let total = if query.with_total && rows.is_ok() {
+        matching(&query.filter).count().get_result(&mut conn).await.map(Some)
+    } else {
+        Ok(None)
+    };
+    let (rows, total) = conn.settle(rows.and_then(|rows| Ok((rows, total?))))?;
+    let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
+    let total = total.map(|count: i64| count.unsigned_abs());
+    Ok(Page::cut(users, query.limit, total))
+}
+
+/// One more than the page has, so that it is seen whether there is a next one.
+fn page(query: &UserQuery) -> IntoBoxed<'static, users::table, Pg> {
+    let one_more = i64::from(query.limit.get()) + 1;
+    let users = matching(&query.filter).limit(one_more);
+    match (query.order, query.after) {
+        (Order::Ascending, None) => users.order(users::id.asc()),
+        (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),
+        (Order::Descending, None) => users.order(users::id.desc()),
+        (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())).order(users::id.desc()),
+    }
+}
+
+fn matching(filter: &UserFilter) -> IntoBoxed<'static, users::table, Pg> {
+    let mut users = users::table.into_boxed();
+    if let Some(email) = &filter.email {
+        users = users.filter(users::email.eq(email.as_str().to_owned()));
+    }
+    if let Some(prefix) = &filter.name {
+        users = users.filter(users::name_key.ge(prefix.start().to_owned()));
+        if let Some(end) = prefix.end() {
+            users = users.filter(users::name_key.lt(end));
+        }
+    }
+    users
+}
+
+#[cfg(test)]
+mod tests {
+    use diesel::debug_query;
+    use roster_domain::{Email, NamePrefix, UserId};
+
+    use super::*;
+
+    #[test]
+    fn a_name_is_a_half_open_range_and_no_pattern() {
+        let filter = UserFilter { name: Some(NamePrefix::new("A%")), email: Email::parse("a@b.c").ok() };
+        let query = UserQuery { filter, after: UserId::new(7), ..UserQuery::default() };
+        let sql = debug_query::<Pg, _>(&page(&query)).to_string();
+        let (_, conditions) = sql.split_once(" WHERE ").unwrap();
+        assert_eq!(
+            conditions,
+            "((((\"users\".\"email\" = $1) AND (\"users\".\"name_key\" >= $2)) AND \
+             (\"users\".\"name_key\" < $3)) AND (\"users\".\"id\" > $4)) ORDER BY \"users\".\"id\" ASC \
+             LIMIT $5 -- binds: [\"a@b.c\", \"a%\", \"a&\", 7, 21]"
+        );
+    }
+}

@@ -1,0 +1,136 @@
+//! The schema: made, or found to be the one that this program knows.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use diesel::migration::{Migration, MigrationSource};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel_async::AsyncPgConnection;
+use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
+use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
+use roster_domain::BoxError;
+
+use crate::SetupError;
+use crate::connector::Connector;
+use crate::error::Fault;
+use crate::schema::__diesel_schema_migrations as applied;
+
+const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
+
+/// How long an instance waits for another that migrates.
+const WAIT: Duration = Duration::from_secs(60);
+
+/// The advisory lock of whoever migrates: "roster" in ASCII.
+const LOCK: i64 = 0x726f_7374_6572;
+
+type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
+
+/// Runs the migrations that the database lacks, while no other instance does, and tells their names.
+pub(crate) async fn migrate(connector: &Connector) -> Result<Vec<String>, SetupError> {
+    blocking(connector.for_migrations(WAIT), |conn| {
+        lock(conn)?;
+        let known = known()?;
+        refuse_newer(&known, applied_versions(conn)?)?;
+        let run = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
+        let run: BTreeSet<_> = run.iter().map(ToString::to_string).collect();
+        Ok(known.into_iter().filter(|one| run.contains(&one.version)).map(|one| one.name).collect())
+    })
+    .await
+}
+
+/// Refuses a schema that is not the one this program knows, and changes nothing.
+pub(crate) async fn check(connector: &Connector) -> Result<(), SetupError> {
+    blocking(connector.clone(), |conn| {
+        let known = known()?;
+        let applied = applied_versions(conn)?;
+        let missing: Vec<_> =
+            known.iter().filter(|one| !applied.contains(&one.version)).map(|one| one.name.clone()).collect();
+        refuse_newer(&known, applied)?;
+        if missing.is_empty() { Ok(()) } else { Err(SetupError::Missing { missing }) }
+    })
+    .await
+}
+
+/// Runs `work` on a connection of its own and a thread that may block, while the caller's runtime goes on
+/// and carries the connection.
+async fn blocking<T: Send + 'static>(
+    connector: Connector,
+    work: impl FnOnce(&mut Blocking) -> Result<T, SetupError> + Send + 'static,
+) -> Result<T, SetupError> {
+    let connection = connector
+        .connect()
+        .await
+        .map_err(|error| SetupError::Connect { server: connector.servers, reason: error.to_string() })?;
+    let task = tokio::task::spawn_blocking(move || work(&mut Blocking::from(connection)));
+    task.await.map_err(|stopped| failed(stopped.into()))?
+}
+
+/// A migration that this program has.
+struct Known {
+    version: String,
+    name: String,
+}
+
+fn known() -> Result<Vec<Known>, SetupError> {
+    let migrations: Vec<Box<dyn Migration<Pg>>> = MIGRATIONS.migrations().map_err(failed)?;
+    let known = migrations.iter().map(|migration| {
+        let name = migration.name();
+        Known { version: name.version().to_string(), name: name.to_string() }
+    });
+    Ok(known.collect())
+}
+
+/// The versions that the database has; none where it is empty.
+fn applied_versions(conn: &mut Blocking) -> Result<BTreeSet<String>, SetupError> {
+    #[derive(QueryableByName)]
+    struct Table {
+        #[diesel(sql_type = Nullable<Text>)]
+        name: Option<String>,
+    }
+    let table: Table = diesel::sql_query("SELECT to_regclass('__diesel_schema_migrations')::text AS name")
+        .get_result(conn)
+        .map_err(|error| failed(error.into()))?;
+    if table.name.is_none() {
+        return Ok(BTreeSet::new());
+    }
+    let versions: Vec<String> =
+        applied::table.select(applied::version).load(conn).map_err(|error| failed(error.into()))?;
+    Ok(versions.into_iter().collect())
+}
+
+fn refuse_newer(known: &[Known], applied: BTreeSet<String>) -> Result<(), SetupError> {
+    let unknown = applied.into_iter().rfind(|version| known.iter().all(|one| one.version != *version));
+    unknown.map_or(Ok(()), |version| Err(SetupError::Newer { version }))
+}
+
+/// Waits for the lock; it is given back when the connection ends.
+fn lock(conn: &mut Blocking) -> Result<(), SetupError> {
+    let locked = diesel::sql_query("SELECT pg_advisory_lock($1)").bind::<BigInt, _>(LOCK).execute(conn);
+    match locked {
+        Ok(_) => Ok(()),
+        Err(error) if Fault::of(&error) == Fault::Busy => Err(SetupError::Locked { seconds: WAIT.as_secs() }),
+        Err(error) => Err(failed(error.into())),
+    }
+}
+
+fn failed(source: BoxError) -> SetupError {
+    SetupError::Migration { reason: source.to_string(), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_with_a_migration_that_is_unknown_here_is_newer() {
+        let known = known().unwrap();
+        assert!(known.iter().any(|one| one.name == "2026-11-24-000001_users"));
+        let mut applied: BTreeSet<_> = known.iter().map(|one| one.version.clone()).collect();
+        refuse_newer(&known, applied.clone()).unwrap();
+        applied.insert("99990101000000".to_owned());
+        let refused = refuse_newer(&known, applied).unwrap_err().to_string();
+        assert!(refused.contains("99990101000000"), "{refused}");
+    }
+}

@@ -1,0 +1,86 @@
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use futures_core::stream::BoxStream;
+use roster_domain::ports::{UserRepository, UserRepositoryError};
+use roster_domain::{
+    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
+    Written,
+};
+
+use crate::error::Error;
+use crate::export::Exports;
+use crate::pool::{Lease, Pool};
+use crate::rows::UserRow;
+use crate::schema::users;
+use crate::write::{Acknowledge, Once, Write};
+use crate::{list, many};
+
+/// The users on PostgreSQL.
+#[derive(Clone)]
+pub struct PgUsers {
+    pub(crate) pool: Pool,
+    pub(crate) exports: Exports,
+}
+
+type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
+
+#[async_trait]
+impl UserRepository for PgUsers {
+    async fn find(&self, id: UserId) -> Result<Option<User>> {
+        let mut conn = self.pool.get().await?;
+        let row = users::table.find(id.get()).select(UserRow::as_select()).first(&mut conn).await;
+        Ok(found(conn, row)?)
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
+        let mut conn = self.pool.get().await?;
+        let with_email = users::table.filter(users::email.eq(email.as_str()));
+        let row = with_email.select(UserRow::as_select()).first(&mut conn).await;
+        Ok(found(conn, row)?)
+    }
+
+    async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
+        Ok(list::list(&self.pool, query).await?)
+    }
+
+    async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
+        self.once(Write::Create(new), commit).await
+    }
+
+    async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
+        Ok(many::create(&self.pool, new).await?)
+    }
+
+    async fn update(
+        &self,
+        id: UserId,
+        changes: UserChanges,
+        precondition: Precondition,
+        commit: Commit,
+    ) -> Result<Written<User>> {
+        self.once(Write::Update(id, changes, precondition), commit).await
+    }
+
+    async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
+        self.once(Write::Delete(id, precondition), commit).await
+    }
+
+    async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
+        Ok(self.pool.commit(Acknowledge(receipt, at)).await?)
+    }
+
+    fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
+        self.exports.stream(&self.pool)
+    }
+}
+
+impl PgUsers {
+    async fn once(&self, write: Write, commit: Commit) -> Result<Written<User>> {
+        Ok(self.pool.commit(Once(write, commit)).await?)
+    }
+}
+
+fn found(conn: Lease, row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
+    conn.settle(row.optional())?.map(User::try_from).transpose()
+}
