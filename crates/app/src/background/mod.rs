@@ -1,0 +1,5 @@
+//! What runs beside requests.
+
+mod sequencer;
+
+pub use sequencer::sequence_events;

@@ -1,0 +1,135 @@
+//! The command line.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ErrorKind};
+use clap::{CommandFactory, Parser, Subcommand};
+
+use crate::config::Config;
+use crate::failure::report;
+
+/// A users service over REST, on SQLite or PostgreSQL.
+#[derive(Debug, Parser)]
+#[command(name = "roster", version, disable_help_subcommand = true, subcommand_value_name = "COMMAND")]
+pub struct Cli {
+    /// What to do; to serve, where nothing is said.
+    #[command(subcommand)]
+    pub command: Option<Command>,
+    /// The settings, which every command takes.
+    #[command(flatten)]
+    pub config: Config,
+}
+
+/// What the program can do.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Subcommand)]
+pub enum Command {
+    /// Serve the API over HTTP (the default)
+    #[default]
+    Serve,
+    /// Bring the database's schema up to date, and end
+    Migrate,
+}
+
+impl Cli {
+    /// Reads the arguments and the environment. Where there is nothing to run, help having been asked for
+    /// or a setting being wrong, what there was to say has been said.
+    ///
+    /// # Errors
+    ///
+    /// The status to end with: 0 after help, 2 after a wrong setting.
+    pub fn from_command_line() -> Result<Self, ExitCode> {
+        Self::from_arguments(std::env::args_os()).map_err(|error| match error.kind() {
+            ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
+                error.print().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
+            }
+            _ => {
+                report(&one_line(&error));
+                ExitCode::from(2)
+            }
+        })
+    }
+
+    fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
+        Self::try_parse_from(arguments)
+    }
+}
+
+/// What is wrong, with the setting's name first. A value is not repeated: it may hold a password.
+fn one_line(error: &clap::Error) -> String {
+    let cause = std::error::Error::source(error);
+    if let (Some(flag), Some(cause)) = (error.get(ContextKind::InvalidArg), cause) {
+        return format!("{}: {cause}", setting(&flag.to_string()));
+    }
+    let rendered = error.render().to_string();
+    let lines = rendered.lines().take_while(|line| !line.is_empty());
+    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+}
+
+/// A flag, as clap shows it, with the name of its variable: `--listen (ROSTER_LISTEN)`.
+fn setting(flag: &str) -> String {
+    let name = flag.split([' ', '=', '[']).next().unwrap_or(flag);
+    let command = Cli::command();
+    let argument = command
+        .get_arguments()
+        .find(|argument| argument.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)));
+    match argument.and_then(|argument| argument.get_env()) {
+        Some(variable) => format!("{name} ({})", variable.to_string_lossy()),
+        None => name.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(arguments: &[&str]) -> Result<Cli, String> {
+        let all = ["roster"].iter().chain(arguments).map(OsString::from);
+        Cli::from_arguments(all).map_err(|error| one_line(&error))
+    }
+
+    #[test]
+    fn clap_finds_no_fault_in_the_command_line() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn to_serve_is_the_default_and_settings_stand_before_or_after_a_command() {
+        assert_eq!(parse(&[]).unwrap().command, None);
+        for arguments in [["--database-pool-size=7", "migrate"], ["migrate", "--database-pool-size=7"]] {
+            let cli = parse(&arguments).unwrap();
+            assert_eq!(cli.command, Some(Command::Migrate));
+            assert_eq!(cli.config.database.pool_size.map(usize::from), Some(7));
+        }
+    }
+
+    #[test]
+    fn a_bad_setting_is_told_in_one_line_that_names_it() {
+        for (arguments, expected) in [
+            (["--listen=nowhere"], "--listen (ROSTER_LISTEN): invalid socket address syntax"),
+            (
+                ["--request-timeout=soon"],
+                "--request-timeout (ROSTER_REQUEST_TIMEOUT): must be a number of seconds, such as 10 or 0.5",
+            ),
+            (
+                ["--database-pool-size=0"],
+                "--database-pool-size (ROSTER_DATABASE_POOL_SIZE): must be a whole number from 1 to 1024",
+            ),
+        ] {
+            assert_eq!(parse(&arguments).unwrap_err(), expected);
+        }
+        assert_eq!(parse(&["--colour"]).unwrap_err(), "unexpected argument '--colour' found");
+        assert!(
+            parse(&["--log-format=xml"]).unwrap_err().starts_with("invalid value 'xml' for '--log-format")
+        );
+    }
+
+    #[test]
+    fn a_bad_database_url_is_told_without_its_password() {
+        let told = parse(&["--database-url=mysql://ada:secret@db/users"]).unwrap_err();
+        assert_eq!(
+            told,
+            "--database-url (DATABASE_URL): must begin with sqlite:, postgres:// or postgresql://"
+        );
+    }
+}

@@ -1,0 +1,139 @@
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use super::seconds;
+
+/// Where users are kept.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Database")]
+pub struct DatabaseConfig {
+    /// sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...
+    #[arg(
+        id = "database-url",
+        long,
+        env = "DATABASE_URL",
+        global = true,
+        default_value = "sqlite:roster.db",
+        hide_env_values = true,
+        value_name = "URL"
+    )]
+    pub url: DatabaseUrl,
+    /// The most connections to keep: 1 ... 1024 [default: as fits the database]
+    #[arg(
+        id = "database-pool-size", long, env = "ROSTER_DATABASE_POOL_SIZE", global = true,
+        value_parser = pool_size, value_name = "NUMBER"
+    )]
+    pub pool_size: Option<NonZeroUsize>,
+    /// How long a statement may take, on PostgreSQL; then the server cancels it
+    #[arg(
+        id = "database-statement-timeout", long, env = "ROSTER_DATABASE_STATEMENT_TIMEOUT", global = true,
+        value_parser = seconds, default_value = "5", value_name = "SECONDS"
+    )]
+    pub statement_timeout: Duration,
+    /// Keep prepared statements, on PostgreSQL; not behind a proxy that pools by transaction
+    #[arg(
+        id = "database-statement-cache", long, env = "ROSTER_DATABASE_STATEMENT_CACHE", global = true,
+        action = clap::ArgAction::Set, default_value_t = true, hide_possible_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
+    )]
+    pub statement_cache: bool,
+    /// Bring the database's schema up to date at the start
+    #[arg(
+        long, env = "ROSTER_MIGRATE", global = true,
+        action = clap::ArgAction::Set, default_value_t = true, hide_possible_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
+    )]
+    pub migrate: bool,
+}
+
+impl DatabaseConfig {
+    /// The setting that says which database it is.
+    pub const URL: &'static str = "--database-url (DATABASE_URL)";
+}
+
+/// Which database, chosen by the URL's scheme.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseUrl {
+    /// `sqlite:FILE`
+    Sqlite(PathBuf),
+    /// `postgres://…` or `postgresql://…`, whole
+    Postgres(String),
+}
+
+impl FromStr for DatabaseUrl {
+    type Err = &'static str;
+
+    fn from_str(url: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = url.strip_prefix("sqlite:") {
+            let path = path.strip_prefix("//").unwrap_or(path);
+            return if path.is_empty() {
+                Err("must name a file, as in sqlite:roster.db")
+            } else {
+                Ok(Self::Sqlite(path.into()))
+            };
+        }
+        if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+            return Ok(Self::Postgres(url.to_owned()));
+        }
+        Err("must begin with sqlite:, postgres:// or postgresql://")
+    }
+}
+
+impl fmt::Display for DatabaseUrl {
+    /// What a person may see of it: of a server's URL no user, password or parameter.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "{} (SQLite)", path.display()),
+            Self::Postgres(url) => {
+                let (_, place) = url.split_once("://").unwrap_or_default();
+                let place = place.split('?').next().unwrap_or_default();
+                write!(f, "{} (PostgreSQL)", place.rsplit('@').next().unwrap_or_default())
+            }
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+fn pool_size(text: &str) -> Result<NonZeroUsize, &'static str> {
+    let size = text.parse().ok().filter(|size: &NonZeroUsize| size.get() <= 1024);
+    size.ok_or("must be a whole number from 1 to 1024")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_scheme_chooses_the_database() {
+        for (url, path) in
+            [("sqlite:a.db", "a.db"), ("sqlite:///var/a.db", "/var/a.db"), ("sqlite:/a b.db", "/a b.db")]
+        {
+            assert_eq!(url.parse(), Ok(DatabaseUrl::Sqlite(path.into())));
+        }
+        for url in ["postgres://a@b/c", "postgresql://a@b/c?sslmode=require"] {
+            assert_eq!(url.parse(), Ok(DatabaseUrl::Postgres(url.to_owned())));
+        }
+        for url in ["", "sqlite:", "sqlite://", "roster.db", "mysql://a@b/c", "postgres:a"] {
+            assert!(url.parse::<DatabaseUrl>().is_err(), "{url}");
+        }
+    }
+
+    #[test]
+    fn a_password_is_not_shown() {
+        let url = "postgres://ada:s@cr?t@db:5432/users?password=secret";
+        for url in [url, "postgres://ada:secret@db:5432/users?password=secret"] {
+            let shown = url.parse::<DatabaseUrl>().map(|url| format!("{url} {url:?}")).unwrap();
+            assert!(!shown.contains("s@cr") && !shown.contains("secret"), "{shown}");
+        }
+        let url: DatabaseUrl = "postgres://ada:secret@db:5432/users".parse().unwrap();
+        assert_eq!(url.to_string(), "db:5432/users (PostgreSQL)");
+    }
+}

@@ -1,0 +1,38 @@
+//! The settings: one struct a concern. Each is a flag, and a variable of the environment; the flag wins.
+
+mod database;
+mod directory;
+mod http;
+mod log;
+
+pub use database::{DatabaseConfig, DatabaseUrl};
+pub use directory::DirectoryConfig;
+pub use http::HttpConfig;
+pub use log::{LogConfig, LogFormat};
+
+use std::time::Duration;
+
+/// All settings of the program.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where users are kept.
+    #[command(flatten)]
+    pub database: DatabaseConfig,
+    /// Where people are looked up.
+    #[command(flatten)]
+    pub directory: DirectoryConfig,
+    /// How the API is served.
+    #[command(flatten)]
+    pub http: HttpConfig,
+    /// What the log looks like.
+    #[command(flatten)]
+    pub log: LogConfig,
+}
+
+/// A number of seconds, with or without a fraction.
+fn seconds(text: &str) -> Result<Duration, &'static str> {
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    seconds
+        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
+        .ok_or("must be a number of seconds, such as 10 or 0.5")
+}

@@ -1,0 +1,115 @@
+//! What surrounds every request: its id, its span and line in the log, its deadline, and the body of every
+//! error, the framework's own included.
+
+use std::time::{Duration, Instant};
+
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::{Error, HttpResponse, ResponseError, web};
+use tracing::{Instrument, error, info, info_span};
+
+use super::error::{ApiError, chain};
+use super::lifecycle::Lifecycle;
+use super::problem::Problem;
+use super::request_id::{RequestId, X_REQUEST_ID};
+
+/// How long a request may take, its body included.
+#[derive(Debug, Clone, Copy)]
+pub struct Deadline(pub Duration);
+
+/// Answers a request, whatever becomes of it.
+pub(super) async fn answer<B: MessageBody + 'static>(
+    lifecycle: web::Data<Lifecycle>,
+    deadline: web::Data<Deadline>,
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let began = Instant::now();
+    let id = RequestId::of(request.headers());
+    let method = request.method().clone();
+    let span = info_span!("request", request_id = %id);
+    let answered = tokio::time::timeout(deadline.0, next.call(request)).instrument(span.clone()).await;
+    let _entered = span.enter();
+    let response = match answered {
+        Ok(Ok(response)) => complete(response, &id, &lifecycle),
+        Ok(Err(error)) => return Err(Unanswered::log(&error, id).into()),
+        Err(_elapsed) => return Err(Unanswered::log(&ApiError::DeadlineExceeded.into(), id).into()),
+    };
+    let route = response.request().match_pattern();
+    info!(
+        %method,
+        route = route.as_deref().unwrap_or("none"),
+        status = response.status().as_u16(),
+        duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
+        "answered"
+    );
+    Ok(response)
+}
+
+/// Gives an answer what every answer has, and an error its body.
+fn complete<B: MessageBody + 'static>(
+    response: ServiceResponse<B>,
+    id: &RequestId,
+    lifecycle: &Lifecycle,
+) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let status = response.status();
+    let mut response = if status.is_client_error() || status.is_server_error() {
+        let problem = problem_of(response.response().error(), status);
+        let answer = problem.respond(id, response.headers());
+        response.into_response(answer).map_into_right_body()
+    } else {
+        response.map_into_left_body()
+    };
+    let headers = response.headers_mut();
+    headers.insert(X_REQUEST_ID, id.to_header_value());
+    if lifecycle.is_stopping() {
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
+/// What to say of an error: what it is, where it is one of ours, else what its status says.
+fn problem_of(error: Option<&Error>, status: StatusCode) -> Problem {
+    let ours = error.and_then(|error| error.as_error::<ApiError>());
+    if status.is_server_error() {
+        let cause = ours.map(|error| chain(error)).or_else(|| error.map(ToString::to_string));
+        error!(cause = cause.as_deref().unwrap_or("unknown"), "could not answer");
+    }
+    ours.map_or_else(|| Problem::from(status), Problem::from)
+}
+
+/// An error of a request that is not there any more to be answered in the usual way: it has its answer
+/// with it.
+#[derive(Debug)]
+struct Unanswered {
+    problem: Problem,
+    id: RequestId,
+}
+
+impl Unanswered {
+    fn log(error: &Error, id: RequestId) -> Self {
+        let status = error.as_response_error().status_code();
+        let problem = problem_of(Some(error), status);
+        info!(status = problem.code.status().as_u16(), "answered");
+        Self { problem, id }
+    }
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.problem.detail)
+    }
+}
+
+impl ResponseError for Unanswered {
+    fn status_code(&self) -> StatusCode {
+        self.problem.code.status()
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        self.problem.respond(&self.id, &HeaderMap::new())
+    }
+}

@@ -1,0 +1,188 @@
+//! Conditional requests (RFC 9110 §13), on versions: the strong entity tag of version 7 is `"7"`.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::http::header::{self, HeaderName, HeaderValue};
+use actix_web::{FromRequest, HttpRequest};
+use roster_domain::{Precondition, Version};
+
+use super::error::ApiError;
+
+/// The entity tag of a version.
+pub(super) fn etag(version: Version) -> HeaderValue {
+    HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
+}
+
+/// The `If-Match` of a request; without one, any version will do.
+pub(super) struct IfMatch(pub(super) Precondition);
+
+impl FromRequest for IfMatch {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(EntityTags::of(request, &header::IF_MATCH).map(|tags| {
+            Self(match tags {
+                // Whether there is a user at all is judged when it is looked for.
+                None | Some(EntityTags::Any) => Precondition::Any,
+                Some(EntityTags::These(tags)) => Precondition::OneOf(
+                    tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect(),
+                ),
+            })
+        }))
+    }
+}
+
+/// The `If-None-Match` of a request.
+pub(super) struct IfNoneMatch(Option<EntityTags>);
+
+impl IfNoneMatch {
+    /// Whether the client has this version already.
+    pub(super) fn matches(&self, version: Version) -> bool {
+        match &self.0 {
+            None => false,
+            Some(EntityTags::Any) => true,
+            Some(EntityTags::These(tags)) => tags.iter().any(|tag| tag.version() == Some(version)),
+        }
+    }
+}
+
+impl FromRequest for IfNoneMatch {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(EntityTags::of(request, &header::IF_NONE_MATCH).map(Self))
+    }
+}
+
+/// What a header of entity tags says.
+#[derive(Debug, PartialEq, Eq)]
+enum EntityTags {
+    /// `*`
+    Any,
+    These(Vec<EntityTag>),
+}
+
+/// One entity tag (RFC 9110 §8.8.3).
+#[derive(Debug, PartialEq, Eq)]
+struct EntityTag {
+    weak: bool,
+    opaque: String,
+}
+
+impl EntityTag {
+    /// The version that the tag stands for; tags are compared as they are written, so `"07"` is none.
+    fn version(&self) -> Option<Version> {
+        let version = Version::new(self.opaque.parse().ok()?)?;
+        (version.to_string() == self.opaque).then_some(version)
+    }
+}
+
+impl EntityTags {
+    /// All lines of the header together; `None` where there are none.
+    fn of(request: &HttpRequest, name: &HeaderName) -> Result<Option<Self>, ApiError> {
+        let mut lines = request.headers().get_all(name).map(HeaderValue::as_bytes).peekable();
+        if lines.peek().is_none() {
+            return Ok(None);
+        }
+        let all = lines.collect::<Vec<_>>().join(&b',');
+        let tags = Self::parse(&String::from_utf8_lossy(&all));
+        let malformed =
+            || ApiError::Malformed(format!("{} must be * or a list of quoted entity tags", title(name)));
+        tags.map(Some).ok_or_else(malformed)
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.trim_matches(SPACE) == "*" {
+            return Some(Self::Any);
+        }
+        let mut tags = Vec::new();
+        let mut rest = text.trim_start_matches(LIST_SPACE);
+        while !rest.is_empty() {
+            let (tag, after) = EntityTag::parse(rest)?;
+            tags.push(tag);
+            let next = after.trim_start_matches(SPACE);
+            if !(next.is_empty() || next.starts_with(',')) {
+                return None;
+            }
+            rest = next.trim_start_matches(LIST_SPACE);
+        }
+        (!tags.is_empty()).then_some(Self::These(tags))
+    }
+}
+
+const SPACE: [char; 2] = [' ', '\t'];
+const LIST_SPACE: [char; 3] = [' ', '\t', ','];
+
+impl EntityTag {
+    /// The tag that `text` begins with, and what comes after it.
+    fn parse(text: &str) -> Option<(Self, &str)> {
+        let quoted = text.strip_prefix("W/");
+        let (opaque, rest) = quoted.unwrap_or(text).strip_prefix('"')?.split_once('"')?;
+        let visible = opaque.chars().all(|c| c > ' ' && c != '\u{7f}');
+        visible.then(|| (Self { weak: quoted.is_some(), opaque: opaque.to_owned() }, rest))
+    }
+}
+
+fn title(name: &HeaderName) -> &'static str {
+    if *name == header::IF_MATCH { "If-Match" } else { "If-None-Match" }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::test::TestRequest;
+
+    use super::*;
+
+    fn versions(numbers: &[i64]) -> Precondition {
+        Precondition::OneOf(numbers.iter().map(|number| Version::new(*number).unwrap()).collect())
+    }
+
+    fn if_match(lines: &[&str]) -> Option<Precondition> {
+        let mut request = TestRequest::default();
+        for line in lines {
+            request = request.append_header((header::IF_MATCH, *line));
+        }
+        let extracted = IfMatch::from_request(&request.to_http_request(), &mut Payload::None).into_inner();
+        extracted.ok().map(|header| header.0)
+    }
+
+    #[test]
+    fn if_match_names_versions_by_their_strong_tags() {
+        assert_eq!(if_match(&[]), Some(Precondition::Any));
+        assert_eq!(if_match(&["*"]), Some(Precondition::Any));
+        for (line, expected) in [
+            ("\"7\"", &[7][..]),
+            ("\"7\", \"8\"", &[7, 8]),
+            (" , \"7\" ,,\"8\",", &[7, 8]),
+            ("W/\"7\"", &[]),
+            ("W/\"7\", \"8\"", &[8]),
+            ("\"07\", \"+7\", \"0\", \"-1\", \"\", \"a,b\", \"9223372036854775808\"", &[]),
+        ] {
+            assert_eq!(if_match(&[line]), Some(versions(expected)), "{line}");
+        }
+        assert_eq!(if_match(&["\"7\"", "\"8\""]), Some(versions(&[7, 8])));
+    }
+
+    #[test]
+    fn what_is_no_list_of_entity_tags_is_malformed() {
+        for line in ["", "7", "\"7", "7\"", "w/\"7\"", "\"7\" \"8\"", "\"7\";", "*, \"7\"", "\"a b\"", ","] {
+            assert_eq!(if_match(&[line]), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn if_none_match_compares_weakly() {
+        let version = Version::new(7).unwrap();
+        for (line, expected) in
+            [("\"7\"", true), ("W/\"7\"", true), ("*", true), ("\"6\", \"7\"", true), ("\"6\"", false)]
+        {
+            let request =
+                TestRequest::default().append_header((header::IF_NONE_MATCH, line)).to_http_request();
+            let header = IfNoneMatch::from_request(&request, &mut Payload::None).into_inner().unwrap();
+            assert_eq!(header.matches(version), expected, "{line}");
+        }
+    }
+}

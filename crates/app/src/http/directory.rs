@@ -1,0 +1,67 @@
+//! `/directory/users/{id}` and `/users/from-directory`: bodies, handlers and routes.
+
+use actix_web::{HttpResponse, web};
+use roster_domain::{DirectoryId, DirectoryPerson, DomainError};
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::json::{Body, Json, Member, Object};
+use super::path::IdInPath;
+use super::users;
+use crate::wiring::Services;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource(["/directory/users/{id}", "/directory/users/{id}/"])
+                .route(web::get().to(get))
+                .route(web::head().to(get)),
+        )
+        .service(
+            web::resource(["/users/from-directory", "/users/from-directory/"])
+                .route(web::post().to(create_user)),
+        );
+}
+
+async fn get(services: web::Data<Services>, id: IdInPath) -> Result<HttpResponse, ApiError> {
+    let person = services.directory.get(id.person()?).await?;
+    Ok(HttpResponse::Ok().json(PersonResponse::from(person)))
+}
+
+async fn create_user(
+    services: web::Data<Services>,
+    Json(body): Json<FromDirectoryRequest>,
+) -> Result<HttpResponse, ApiError> {
+    let id = body.directory_id.required_integer()?;
+    let id = DirectoryId::new(id).ok_or_else(|| DomainError::person_not_found(id))?;
+    let user = services.directory.create_user(id).await?.into_inner();
+    Ok(users::created(user))
+}
+
+/// Which person shall be a user.
+struct FromDirectoryRequest {
+    directory_id: Member,
+}
+
+impl Body for FromDirectoryRequest {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    fn from_object(mut object: Object) -> Self {
+        Self { directory_id: object.take("directory_id") }
+    }
+}
+
+/// A person, as clients see it.
+#[derive(Debug, Serialize)]
+struct PersonResponse {
+    id: i64,
+    name: String,
+    email: String,
+    username: String,
+}
+
+impl From<DirectoryPerson> for PersonResponse {
+    fn from(person: DirectoryPerson) -> Self {
+        Self { id: person.id.get(), name: person.name, email: person.email, username: person.username }
+    }
+}

@@ -1,0 +1,116 @@
+//! Which error is answered how: the one place where errors of the domain, of the requests' parsers and of
+//! the framework become [problems](Problem).
+
+use std::error::Error;
+
+use actix_web::http::StatusCode;
+use actix_web::{HttpResponse, ResponseError};
+use roster_domain::{DomainError, Violation, Violations};
+use thiserror::Error;
+
+use super::problem::{Code, Problem};
+
+/// What a handler or one of its extractors can end in.
+#[derive(Debug, Error)]
+pub(super) enum ApiError {
+    #[error(transparent)]
+    Domain(#[from] DomainError),
+    /// What was sent does not parse; the text says what, and where.
+    #[error("{0}")]
+    Malformed(String),
+    /// What was sent, and as what it would be taken.
+    #[error("{sent} is not taken here; send {taken}")]
+    UnsupportedMediaType { sent: String, taken: String },
+    #[error("This resource has no other form than application/json")]
+    NotAcceptable,
+    #[error("Request body must be at most {0} bytes")]
+    PayloadTooLarge(usize),
+    #[error("Nothing is at {0}")]
+    NoSuchRoute(String),
+    #[error("The request took too long")]
+    DeadlineExceeded,
+    #[error("The program is stopping")]
+    Stopping,
+}
+
+impl From<Violations> for ApiError {
+    fn from(violations: Violations) -> Self {
+        Self::Domain(violations.into())
+    }
+}
+
+impl From<Violation> for ApiError {
+    fn from(violation: Violation) -> Self {
+        Violations::from(violation).into()
+    }
+}
+
+impl From<&ApiError> for Problem {
+    fn from(error: &ApiError) -> Self {
+        let code = match error {
+            ApiError::Domain(error) => return error.into(),
+            ApiError::Malformed(_) => Code::MalformedRequest,
+            ApiError::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
+            ApiError::NotAcceptable => Code::NotAcceptable,
+            ApiError::PayloadTooLarge(_) => Code::PayloadTooLarge,
+            ApiError::NoSuchRoute(_) => Code::NotFound,
+            ApiError::DeadlineExceeded | ApiError::Stopping => Code::Unavailable,
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<&DomainError> for Problem {
+    fn from(error: &DomainError) -> Self {
+        let code = match error {
+            DomainError::Validation(violations) => return Self::violations(violations),
+            DomainError::BusinessRule(_) => Code::BusinessRule,
+            DomainError::NotFound { .. } => Code::NotFound,
+            DomainError::PreconditionFailed { .. } => Code::PreconditionFailed,
+            DomainError::ReceiptReused => Code::IdempotencyKeyReused,
+            DomainError::ReceiptInProgress => Code::Conflict,
+            DomainError::Unavailable { retry_after, .. } => {
+                return Self::new(Code::Unavailable, "The service is not available for the moment")
+                    .retry_after(*retry_after);
+            }
+            DomainError::UpstreamFailed(_) => {
+                return Self::new(Code::UpstreamError, "The external directory failed");
+            }
+            DomainError::UpstreamTimedOut(_) => {
+                return Self::new(Code::UpstreamTimeout, "The external directory took too long");
+            }
+            DomainError::Internal(_) => return Self::new(Code::Internal, "Something went wrong on our side"),
+        };
+        Self::new(code, error.to_string())
+    }
+}
+
+impl From<StatusCode> for Problem {
+    /// For an error that the framework answered by itself.
+    fn from(status: StatusCode) -> Self {
+        let detail = match status {
+            StatusCode::METHOD_NOT_ALLOWED => {
+                "This resource does not take that method; Allow names those it takes"
+            }
+            _ => status.canonical_reason().unwrap_or("The request failed"),
+        };
+        Self::new(Code::of(status), detail)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        Problem::from(self).code.status()
+    }
+
+    /// The status alone: the layer around all resources, which knows the request's id, makes the body.
+    fn error_response(&self) -> HttpResponse {
+        HttpResponse::new(self.status_code())
+    }
+}
+
+/// An error with all that caused it, for the log.
+pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,48 @@
+//! `/livez` and `/readyz`: whether the program runs, and whether it should be sent requests.
+
+use actix_web::{HttpResponse, web};
+use roster_domain::DomainError;
+use serde::Serialize;
+
+use super::error::ApiError;
+use super::lifecycle::Lifecycle;
+use crate::wiring::Services;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource(["/livez", "/livez/"]).route(web::get().to(livez)).route(web::head().to(livez)),
+        )
+        .service(
+            web::resource(["/readyz", "/readyz/"]).route(web::get().to(readyz)).route(web::head().to(readyz)),
+        );
+}
+
+/// What a healthy program says of itself.
+#[derive(Debug, Serialize)]
+struct HealthResponse {
+    status: &'static str,
+    /// What is away that the program can do without, for the moment.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    degraded: Vec<&'static str>,
+}
+
+/// It answers, so it runs: nothing that it stands on is asked.
+async fn livez() -> HttpResponse {
+    HttpResponse::Ok().json(HealthResponse { status: "alive", degraded: Vec::new() })
+}
+
+/// Whether the store answers and nobody has told the program to stop.
+async fn readyz(
+    services: web::Data<Services>,
+    lifecycle: web::Data<Lifecycle>,
+) -> Result<HttpResponse, ApiError> {
+    if lifecycle.is_stopping() {
+        return Err(ApiError::Stopping);
+    }
+    services.store.check().await.map_err(DomainError::unavailable)?;
+    let directory = services.directory_health.check().await;
+    let degraded = Vec::from_iter(directory.is_err().then_some("directory"));
+    let status = if degraded.is_empty() { "ready" } else { "degraded" };
+    Ok(HttpResponse::Ok().json(HealthResponse { status, degraded }))
+}

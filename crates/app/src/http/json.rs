@@ -1,0 +1,252 @@
+//! Bodies of requests: JSON objects, of at most 64 KiB, whose members may be missing, null, or of any type.
+//! What is wrong with a member is not for the parser to say: it joins the list of broken rules.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use actix_web::dev::Payload;
+use actix_web::http::header;
+use actix_web::web::BytesMut;
+use actix_web::{FromRequest, HttpMessage, HttpRequest};
+use futures_util::StreamExt;
+use roster_domain::{Violation, Violations};
+use serde_json::{Map, Value};
+
+use super::error::ApiError;
+
+/// The most bytes that a request's body may have.
+pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// What a request's body can be read as.
+pub(super) trait Body: 'static {
+    /// The media types that it may come as.
+    const MEDIA_TYPES: &'static [&'static str];
+
+    /// What the object says.
+    fn from_object(object: Object) -> Self;
+}
+
+/// A request's body, read as a JSON object.
+pub(super) struct Json<T>(pub(super) T);
+
+impl<T: Body> FromRequest for Json<T> {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let checked = check_head(request, T::MEDIA_TYPES);
+        let payload = payload.take();
+        Box::pin(async move {
+            let has_type = checked?;
+            let body = read(payload).await?;
+            if !has_type && !body.is_empty() {
+                return Err(not_taken("A body without Content-Type", T::MEDIA_TYPES));
+            }
+            parse(&body).map(|object| Json(T::from_object(object)))
+        })
+    }
+}
+
+/// Whether there is a `Content-Type`, which then is one of `accepted`. A length that is too large is refused
+/// before a byte is read.
+fn check_head(request: &HttpRequest, accepted: &[&str]) -> Result<bool, ApiError> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
+    if length > MAX_BODY_BYTES as u64 {
+        return Err(ApiError::PayloadTooLarge(MAX_BODY_BYTES));
+    }
+    if !request.headers().contains_key(header::CONTENT_TYPE) {
+        return Ok(false);
+    }
+    if request.headers().contains_key(header::CONTENT_ENCODING) {
+        return Err(not_taken("A body with Content-Encoding", accepted));
+    }
+    let media_type = request.content_type().trim();
+    if accepted.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted)) && is_utf8(request) {
+        return Ok(true);
+    }
+    Err(not_taken(&format!("Content-Type {media_type}"), accepted))
+}
+
+fn not_taken(sent: &str, taken: &[&str]) -> ApiError {
+    ApiError::UnsupportedMediaType { sent: sent.to_owned(), taken: taken.join(" or ") }
+}
+
+/// JSON is UTF-8 (RFC 8259 §8.1); a parameter may say so.
+fn is_utf8(request: &HttpRequest) -> bool {
+    let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let mut parameters =
+        content_type.unwrap_or_default().split(';').skip(1).filter_map(|one| one.split_once('='));
+    let charset = parameters.find(|(name, _)| name.trim().eq_ignore_ascii_case("charset"));
+    charset.is_none_or(|(_, charset)| {
+        let charset = charset.trim().trim_matches('"');
+        charset.eq_ignore_ascii_case("utf-8") || charset.eq_ignore_ascii_case("utf8")
+    })
+}
+
+async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
+    let mut body = BytesMut::new();
+    while let Some(chunk) = payload.next().await {
+        let chunk =
+            chunk.map_err(|error| ApiError::Malformed(format!("Request body is cut short: {error}")))?;
+        if body.len() + chunk.len() > MAX_BODY_BYTES {
+            return Err(ApiError::PayloadTooLarge(MAX_BODY_BYTES));
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn parse(body: &[u8]) -> Result<Object, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::Malformed("Request body is empty; a JSON object is required".to_owned()));
+    }
+    let parsed = serde_json::from_slice(body);
+    match parsed.map_err(|error| ApiError::Malformed(format!("Request body is not valid JSON: {error}")))? {
+        Value::Object(members) => Ok(Object(members)),
+        _ => Err(Violation::new("body", "Request body must be a JSON object").into()),
+    }
+}
+
+/// A JSON object. Where a name stands twice, the last counts; what nobody takes is ignored.
+pub(super) struct Object(Map<String, Value>);
+
+impl Object {
+    /// The member of this name, whatever it is.
+    pub(super) fn take(&mut self, name: &'static str) -> Member {
+        Member { name, value: self.0.remove(name) }
+    }
+}
+
+/// A member of an object, as it came; `None` where it did not.
+#[derive(Debug)]
+pub(super) struct Member {
+    name: &'static str,
+    value: Option<Value>,
+}
+
+impl Member {
+    /// The member's text, which has to be there.
+    pub(super) fn required_text<T>(
+        self,
+        parse: impl FnOnce(&str) -> Result<T, Violations>,
+    ) -> Result<T, Violations> {
+        match self.value {
+            Some(Value::String(text)) => parse(&text),
+            None | Some(Value::Null) => Err(Violation::required(self.name).into()),
+            Some(_) => Err(Violation::wrong_type(self.name, "a string").into()),
+        }
+    }
+
+    /// The member's text, if it is there; that it shall be removed, as null says, is not possible.
+    pub(super) fn optional_text<T>(
+        self,
+        parse: impl FnOnce(&str) -> Result<T, Violations>,
+    ) -> Result<Option<T>, Violations> {
+        match self.value {
+            None => Ok(None),
+            Some(_) => self.required_text(parse).map(Some),
+        }
+    }
+
+    /// The member's whole number, which has to be there.
+    pub(super) fn required_integer(self) -> Result<i64, Violations> {
+        match self.value {
+            None | Some(Value::Null) => Err(Violation::required(self.name).into()),
+            Some(value) => {
+                value.as_i64().ok_or_else(|| Violation::wrong_type(self.name, "a 64-bit integer").into())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use actix_web::http::header::ContentType;
+    use actix_web::test::TestRequest;
+    use roster_domain::DomainError;
+
+    use super::*;
+
+    struct Anything;
+
+    impl Body for Anything {
+        const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+        fn from_object(_: Object) -> Self {
+            Self
+        }
+    }
+
+    #[actix_web::test]
+    async fn json_is_taken_as_utf_8_and_nothing_else() {
+        for (content_type, taken) in [
+            ("application/json", true),
+            ("Application/JSON ; charset=UTF-8", true),
+            ("application/json;charset=\"utf-8\"", true),
+            ("application/json; charset=latin1", false),
+            ("application/merge-patch+json", false),
+            ("text/plain", false),
+            ("nonsense", false),
+        ] {
+            let request =
+                TestRequest::default().insert_header(("content-type", content_type)).set_payload("{}");
+            let (request, mut payload) = request.to_http_parts();
+            let body = Json::<Anything>::from_request(&request, &mut payload).await;
+            match body {
+                Ok(_) => assert!(taken, "{content_type}"),
+                Err(error) => {
+                    assert!(matches!(error, ApiError::UnsupportedMediaType { .. }) && !taken, "{error}");
+                }
+            }
+        }
+    }
+
+    #[actix_web::test]
+    async fn a_body_of_unknown_length_is_cut_off_where_it_is_too_large() {
+        for (length, taken) in [(MAX_BODY_BYTES, true), (MAX_BODY_BYTES + 1, false)] {
+            let body = format!("{{}}{}", " ".repeat(length - 2));
+            let request = TestRequest::default().insert_header(ContentType::json()).set_payload(body);
+            let (request, mut payload) = request.to_http_parts();
+            match Json::<Anything>::from_request(&request, &mut payload).await {
+                Ok(_) => assert!(taken),
+                Err(error) => assert!(matches!(error, ApiError::PayloadTooLarge(_)) && !taken, "{error}"),
+            }
+        }
+    }
+
+    #[test]
+    fn what_does_not_parse_is_malformed_and_what_is_no_object_breaks_a_rule() {
+        for body in
+            ["", " \n", "{", "{\"a\":}", "[1,", "{} {}", "\u{feff}{}", "'a'", "{\"a\":\"\\ud800\"}", "nul"]
+        {
+            assert!(matches!(parse(body.as_bytes()), Err(ApiError::Malformed(_))), "{body}");
+        }
+        for body in ["[]", "[1, 2]", "1", "\"a\"", "null", "true"] {
+            let refused = parse(body.as_bytes()).err();
+            assert!(matches!(refused, Some(ApiError::Domain(DomainError::Validation(_)))), "{body}");
+        }
+    }
+
+    #[test]
+    fn a_member_is_of_its_type_or_says_what_is_wrong_with_it() {
+        let mut object = parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null}"#)
+            .unwrap_or_else(|e| panic!("{e}"));
+        let text = |text: &str| Ok::<_, Violations>(text.to_owned());
+        assert_eq!(object.take("a").required_text(text), Ok("x".to_owned()));
+        assert_eq!(object.take("b").optional_text(text).unwrap_err().to_string(), "B is required");
+        assert_eq!(object.take("c").optional_text(text).unwrap_err().to_string(), "C must be a string");
+        assert_eq!(object.take("d").optional_text(text), Ok(Some("two".to_owned())));
+        assert_eq!(object.take("e").optional_text(text), Ok(None));
+        assert_eq!(object.take("e").required_text(text).unwrap_err().to_string(), "E is required");
+        assert_eq!(object.take("f_g").required_integer(), Ok(-7));
+        for (name, expected) in [
+            ("h_i", "H i must be a 64-bit integer"),
+            ("j", "J must be a 64-bit integer"),
+            ("k", "K is required"),
+            ("l", "L is required"),
+        ] {
+            assert_eq!(object.take(name).required_integer().unwrap_err().to_string(), expected);
+        }
+    }
+}

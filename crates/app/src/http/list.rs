@@ -1,0 +1,151 @@
+//! The query of a list: what a client asks for, and the link to the page after.
+
+use std::borrow::Cow;
+use std::future::{Ready, ready};
+
+use actix_web::dev::Payload;
+use actix_web::{FromRequest, HttpRequest};
+use roster_domain::{
+    Email, NamePrefix, Order, PageLimit, UserFilter, UserId, UserQuery, Violation, Violations,
+};
+use url::form_urlencoded;
+
+use super::cursor;
+use super::error::ApiError;
+
+/// What a client asks of the list of users.
+pub(super) struct ListRequest {
+    /// What to look for; `None` where nobody can be found, as with an `email` that could not be one.
+    pub(super) query: Option<UserQuery>,
+    with_total: bool,
+    parameters: Vec<(String, String)>,
+}
+
+impl ListRequest {
+    /// How many there are of what cannot be found.
+    pub(super) fn total_of_none(&self) -> Option<u64> {
+        self.with_total.then_some(0)
+    }
+
+    /// The link to the page at `cursor`, with all that this page was asked with.
+    pub(super) fn link(&self, path: &str, cursor: &str) -> String {
+        let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.parameters.iter().filter(|(name, _)| name != "after"));
+        query.append_pair("after", cursor);
+        format!("<{path}?{}>; rel=\"next\"", query.finish())
+    }
+
+    fn parse(query: &str) -> Result<Self, ApiError> {
+        let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).map(owned).collect();
+        // Where a name stands twice, the last counts.
+        let value = |wanted: &str| {
+            let mut named = parameters.iter().rev().filter(|(name, _)| name == wanted);
+            named.next().map(|(_, value)| value.as_str())
+        };
+        let mut broken = Violations::default();
+        let limit = broken.take(value("limit").map_or(Ok(PageLimit::default()), limit)).unwrap_or_default();
+        let order = broken.take(value("order").map_or(Ok(Order::default()), order)).unwrap_or_default();
+        let with_total = broken.take(value("count").map_or(Ok(false), count)).unwrap_or_default();
+        broken.or(())?;
+
+        let email = value("email").map(Email::parse).transpose();
+        let name = value("name").map(NamePrefix::new);
+        let query = match email {
+            Ok(email) => {
+                let filter = UserFilter { email, name };
+                let after =
+                    value("after").map(|cursor| cursor::decode(cursor, order, &filter)).transpose()?;
+                Some(UserQuery { filter, order, after, limit, with_total })
+            }
+            Err(_) => None,
+        };
+        Ok(Self { query, with_total, parameters })
+    }
+}
+
+impl FromRequest for ListRequest {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(Self::parse(request.query_string()))
+    }
+}
+
+fn owned((name, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
+    (name.into_owned(), value.into_owned())
+}
+
+fn limit(text: &str) -> Result<PageLimit, Violations> {
+    // A number that is no i64 is out of range as well.
+    Ok(PageLimit::new(text.parse().unwrap_or(0))?)
+}
+
+fn order(text: &str) -> Result<Order, Violations> {
+    match text {
+        "asc" => Ok(Order::Ascending),
+        "desc" => Ok(Order::Descending),
+        _ => Err(Violation::new("order", "Order must be asc or desc").into()),
+    }
+}
+
+fn count(text: &str) -> Result<bool, Violations> {
+    match text {
+        "exact" => Ok(true),
+        _ => Err(Violation::new("count", "Count must be exact").into()),
+    }
+}
+
+/// The cursor of the page after the one that ends with `last`.
+pub(super) fn next_cursor(query: &UserQuery, last: Option<UserId>) -> Option<String> {
+    last.map(|last| cursor::encode(query, last))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(query: &str) -> String {
+        ListRequest::parse(query).err().map(|error| error.to_string()).unwrap_or_default()
+    }
+
+    #[test]
+    fn without_parameters_the_first_twenty_are_asked_for() {
+        for query in ["", "unknown=1"] {
+            assert_eq!(ListRequest::parse(query).unwrap().query, Some(UserQuery::default()));
+        }
+    }
+
+    #[test]
+    fn every_parameter_out_of_range_is_told() {
+        assert_eq!(
+            refused("limit=101&order=up&count=all"),
+            "Limit must be between 1 and 100; Order must be asc or desc; Count must be exact"
+        );
+        for query in
+            ["limit=0", "limit=", "limit=-1", "limit=1.5", "limit=99999999999999999999", "limit=5&limit=x"]
+        {
+            assert_eq!(refused(query), "Limit must be between 1 and 100", "{query}");
+        }
+    }
+
+    #[test]
+    fn an_email_that_could_not_be_one_finds_nobody() {
+        for query in ["email=", "email=ada", "email=%FF%40b.c+d&count=exact"] {
+            assert_eq!(ListRequest::parse(query).unwrap().query, None, "{query}");
+        }
+        let found = ListRequest::parse("email=+Ada%40Example.ORG").unwrap().query.unwrap();
+        assert_eq!(found.filter.email.unwrap().as_str(), "ada@example.org");
+    }
+
+    #[test]
+    fn the_link_to_the_next_page_asks_for_the_same() {
+        let list = ListRequest::parse("name=J%C3%A4+%26&limit=5&after=&order=desc").err();
+        assert!(matches!(list, Some(ApiError::Malformed(_))), "an empty cursor is none");
+        let list = ListRequest::parse("name=J%C3%A4+%26&limit=5&order=desc").unwrap();
+        assert_eq!(
+            list.link("/api/v1/users", "x_-1"),
+            "</api/v1/users?name=J%C3%A4+%26&limit=5&order=desc&after=x_-1>; rel=\"next\""
+        );
+    }
+}

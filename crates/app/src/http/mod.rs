@@ -1,0 +1,72 @@
+//! The API over HTTP: one file a resource holds its bodies, handlers and routes; the others hold what
+//! all of them share.
+
+mod accept;
+mod answer;
+mod conditional;
+mod cursor;
+mod directory;
+mod error;
+mod health;
+mod json;
+mod lifecycle;
+mod list;
+mod metrics;
+mod path;
+mod problem;
+mod request_id;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use actix_web::body::MessageBody;
+use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::middleware::from_fn;
+use actix_web::{App, Error, web};
+
+pub use answer::Deadline;
+pub use lifecycle::Lifecycle;
+
+use crate::metrics::Metrics;
+use crate::wiring::Services;
+use error::ApiError;
+
+/// The path that the API's resources are below.
+const BASE_PATH: &str = "/api/v1";
+
+/// The whole application, on any services: what `serve` serves, and what a test asks without a socket.
+pub fn app(
+    services: Services,
+    lifecycle: Lifecycle,
+    deadline: Deadline,
+    metrics: Metrics,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .app_data(web::Data::new(services))
+        .app_data(web::Data::new(lifecycle))
+        .app_data(web::Data::new(deadline))
+        .app_data(web::Data::new(metrics))
+        .wrap(from_fn(answer::answer))
+        .configure(health::routes)
+        .configure(metrics::routes)
+        .service(
+            web::scope(BASE_PATH)
+                .wrap(from_fn(accept::json))
+                .configure(directory::routes)
+                .configure(users::routes),
+        )
+        .default_service(web::to(no_such_route))
+}
+
+async fn no_such_route(request: actix_web::HttpRequest) -> Result<String, ApiError> {
+    Err(ApiError::NoSuchRoute(request.path().to_owned()))
+}

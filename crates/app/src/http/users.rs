@@ -1,0 +1,197 @@
+//! `/users`: bodies, handlers and routes.
+
+use actix_web::http::header::{self, HeaderName};
+use actix_web::{HttpResponse, HttpResponseBuilder, web};
+use roster_domain::{
+    Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations,
+};
+use serde::Serialize;
+
+use super::BASE_PATH;
+use super::conditional::{IfMatch, IfNoneMatch, etag};
+use super::error::ApiError;
+use super::json::{Body, Json, Member, Object};
+use super::list::{ListRequest, next_cursor};
+use super::path::IdInPath;
+use crate::wiring::Services;
+
+/// The newest position of the feed of events, on every answer of a list.
+const ROSTER_POSITION: HeaderName = HeaderName::from_static("roster-position");
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config
+        .service(
+            web::resource(["/users", "/users/"])
+                .route(web::post().to(create))
+                .route(web::get().to(list))
+                .route(web::head().to(list)),
+        )
+        .service(
+            web::resource(["/users/{id}", "/users/{id}/"])
+                .route(web::get().to(get))
+                .route(web::head().to(get))
+                .route(web::put().to(replace))
+                .route(web::patch().to(patch))
+                .route(web::delete().to(delete)),
+        );
+}
+
+type Answer = Result<HttpResponse, ApiError>;
+
+async fn create(services: web::Data<Services>, Json(body): Json<CreateUserRequest>) -> Answer {
+    Ok(created(services.users.create(body.try_into()?, None).await?.into_inner()))
+}
+
+async fn get(services: web::Data<Services>, id: IdInPath, have: IfNoneMatch) -> Answer {
+    let user = services.users.get(id.user()?).await?;
+    if have.matches(user.version) {
+        return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag(user.version))).finish());
+    }
+    Ok(answer(&mut HttpResponse::Ok(), user))
+}
+
+async fn list(services: web::Data<Services>, request: ListRequest) -> Answer {
+    // Read before the list, so that a client that follows on from there misses nothing.
+    let position = services.feed.newest().await?;
+    let Some(query) = &request.query else {
+        let none = Page { items: Vec::new(), more: false, total: request.total_of_none() };
+        return Ok(page(position, &ListResponse::new(none, &UserQuery::default()), None));
+    };
+    let list = ListResponse::new(services.users.list(query).await?, query);
+    let link = list.next.as_deref().map(|cursor| request.link(&format!("{BASE_PATH}/users"), cursor));
+    Ok(page(position, &list, link))
+}
+
+async fn replace(
+    services: web::Data<Services>,
+    id: IdInPath,
+    IfMatch(precondition): IfMatch,
+    Json(body): Json<CreateUserRequest>,
+) -> Answer {
+    let changes = NewUser::try_from(body)?.into();
+    let user = services.users.update(id.user()?, changes, precondition).await?;
+    Ok(answer(&mut HttpResponse::Ok(), user))
+}
+
+async fn patch(
+    services: web::Data<Services>,
+    id: IdInPath,
+    IfMatch(precondition): IfMatch,
+    Json(body): Json<PatchUserRequest>,
+) -> Answer {
+    let user = services.users.update(id.user()?, body.try_into()?, precondition).await?;
+    Ok(answer(&mut HttpResponse::Ok(), user))
+}
+
+async fn delete(services: web::Data<Services>, id: IdInPath, IfMatch(precondition): IfMatch) -> Answer {
+    services.users.delete(id.user()?, precondition).await?;
+    Ok(HttpResponse::NoContent().finish())
+}
+
+/// The body of a `POST`, and of a `PUT`, which replaces both members.
+struct CreateUserRequest {
+    email: Member,
+    name: Member,
+}
+
+impl Body for CreateUserRequest {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
+
+    fn from_object(mut object: Object) -> Self {
+        Self { email: object.take("email"), name: object.take("name") }
+    }
+}
+
+impl TryFrom<CreateUserRequest> for NewUser {
+    type Error = Violations;
+
+    fn try_from(request: CreateUserRequest) -> Result<Self, Violations> {
+        Self::from_parsed(request.email.required_text(Email::parse), request.name.required_text(Name::parse))
+    }
+}
+
+/// The body of a `PATCH`: a JSON Merge Patch (RFC 7396) of `email` and `name`.
+struct PatchUserRequest {
+    email: Member,
+    name: Member,
+}
+
+impl Body for PatchUserRequest {
+    const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
+
+    fn from_object(mut object: Object) -> Self {
+        Self { email: object.take("email"), name: object.take("name") }
+    }
+}
+
+impl TryFrom<PatchUserRequest> for UserChanges {
+    type Error = Violations;
+
+    fn try_from(request: PatchUserRequest) -> Result<Self, Violations> {
+        Self::from_parsed(request.email.optional_text(Email::parse), request.name.optional_text(Name::parse))
+    }
+}
+
+/// A user, as clients see it.
+#[derive(Debug, Serialize)]
+struct UserResponse {
+    id: i64,
+    email: String,
+    name: String,
+    created_at: Timestamp,
+    updated_at: Timestamp,
+    version: i64,
+}
+
+impl From<User> for UserResponse {
+    fn from(user: User) -> Self {
+        Self {
+            id: user.id.get(),
+            email: user.email.into_string(),
+            name: user.name.into_string(),
+            created_at: user.created_at,
+            updated_at: user.updated_at,
+            version: user.version.get(),
+        }
+    }
+}
+
+/// A page of users, as clients see it.
+#[derive(Debug, Serialize)]
+struct ListResponse {
+    items: Vec<UserResponse>,
+    /// The cursor of the next page.
+    next: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+}
+
+impl ListResponse {
+    fn new(page: Page<User>, query: &UserQuery) -> Self {
+        let last = page.items.last().filter(|_| page.more).map(|user| user.id);
+        Self {
+            next: next_cursor(query, last),
+            items: page.items.into_iter().map(UserResponse::from).collect(),
+            total: page.total,
+        }
+    }
+}
+
+/// The answer to whatever made a user.
+pub(super) fn created(user: User) -> HttpResponse {
+    let location = format!("{BASE_PATH}/users/{}", user.id);
+    answer(HttpResponse::Created().insert_header((header::LOCATION, location)), user)
+}
+
+fn answer(response: &mut HttpResponseBuilder, user: User) -> HttpResponse {
+    response.insert_header((header::ETAG, etag(user.version))).json(UserResponse::from(user))
+}
+
+fn page(position: Position, list: &ListResponse, link: Option<String>) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((ROSTER_POSITION, position.to_string()));
+    if let Some(link) = link {
+        response.insert_header((header::LINK, link));
+    }
+    response.json(list)
+}

@@ -1,0 +1,19 @@
+//! The users service: it reads its settings, wires adapters to the domain, and serves HTTP.
+//!
+//! Begin at [`wiring`], the only place that names an adapter, and at [`http`], where each resource has
+//! one file with its bodies, handlers and routes.
+
+pub mod background;
+pub mod cli;
+mod clock;
+pub mod config;
+mod failure;
+pub mod http;
+mod logging;
+pub mod metrics;
+mod no_directory;
+pub mod server;
+pub mod setup;
+pub mod wiring;
+
+pub use failure::Failure;

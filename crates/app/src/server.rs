@@ -1,0 +1,123 @@
+//! Serving, from the first start to the last request.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+
+use actix_web::HttpServer;
+use actix_web::dev::ServerHandle;
+use anyhow::{Context, anyhow};
+use tokio::net::TcpSocket;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tracing::{info, warn};
+
+use crate::config::{Config, DatabaseUrl, HttpConfig};
+use crate::failure::Failure;
+use crate::http::{self, Deadline, Lifecycle};
+use crate::metrics::Metrics;
+use crate::wiring::{self, Services};
+use crate::{background, logging, setup};
+
+/// How many connections may wait to be accepted.
+const BACKLOG: u32 = 1024;
+
+/// What the first example makes.
+const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}"#;
+
+/// Serves the API until the program is told to stop.
+///
+/// # Errors
+///
+/// Where a setting is wrong, or something that the program stands on cannot be had.
+pub fn serve(config: Config) -> Result<(), Failure> {
+    logging::start(&config.log);
+    setup::runtime()?.block_on(run(config))
+}
+
+async fn run(config: Config) -> Result<(), Failure> {
+    let signals = Signals::new().context("cannot take signals")?;
+    let listener = listen(&config.http)?;
+    let address = listener.local_addr().context("cannot serve")?;
+    let ports = wiring::ports(&config).await?;
+    let events = ports.events.clone();
+    let services = Services::from(ports);
+    let lifecycle = Lifecycle::default();
+    let deadline = Deadline(config.http.request_timeout);
+
+    let metrics = Metrics::collect().context("cannot measure")?;
+    let tidying = tokio::spawn(metrics.clone().tidy());
+    let sequencer = tokio::spawn(background::sequence_events(events));
+    let app = {
+        let lifecycle = lifecycle.clone();
+        move || http::app(services.clone(), lifecycle.clone(), deadline, metrics.clone())
+    };
+    let server = HttpServer::new(app)
+        .disable_signals()
+        .shutdown_timeout(config.http.shutdown_grace.as_secs().max(1))
+        .listen(listener)
+        .context("cannot serve")?
+        .run();
+    let stop = tokio::spawn(stop_when_told(signals, server.handle(), lifecycle));
+    greet(address, &config.database.url);
+    server.await.context("the server failed")?;
+    stop.abort();
+    sequencer.abort();
+    tidying.abort();
+    info!("stopped");
+    Ok(())
+}
+
+/// Takes the address, before anything else is touched: two programs on one address are a mistake.
+fn listen(config: &HttpConfig) -> Result<TcpListener, Failure> {
+    let address = config.listen;
+    if !address.ip().is_loopback() && !config.allow_anonymous {
+        let why = "is no loopback address, and there are no credentials to ask for: \
+                   serve on 127.0.0.1, or everyone with --allow-anonymous";
+        return Err(Failure::setting(HttpConfig::LISTEN, anyhow!("{address} {why}")));
+    }
+    let bound = bind(address).with_context(|| format!("cannot listen on {address}"));
+    bound.map_err(|error| Failure::setting(HttpConfig::LISTEN, error))
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)?.into_std()
+}
+
+/// Says where the program is to be found, where its data are, and what to try first.
+fn greet(address: SocketAddr, database: &DatabaseUrl) {
+    println!("Roster listens on http://{address}");
+    println!("Users are kept in {database}");
+    println!("Try: curl -i http://{address}/api/v1/users --json '{FIRST_USER}'");
+}
+
+/// Tells everyone, once the program is told to stop; a second time, it ends at once.
+async fn stop_when_told(mut signals: Signals, server: ServerHandle, lifecycle: Lifecycle) {
+    signals.next().await;
+    info!("stopping: requests in flight may finish");
+    lifecycle.stop();
+    tokio::spawn(server.stop(true));
+    signals.next().await;
+    warn!("told twice to stop: ending at once");
+    std::process::exit(1);
+}
+
+/// SIGTERM and SIGINT.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    async fn next(&mut self) {
+        tokio::select! {
+            _ = self.terminate.recv() => {}
+            _ = self.interrupt.recv() => {}
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What is done before the program serves, or instead of it.
+
+use anyhow::Context;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{logging, wiring};
+
+/// Brings the database's schema up to date.
+///
+/// # Errors
+///
+/// Where the database cannot be opened, or is of a newer schema.
+pub fn migrate(mut config: Config) -> Result<(), Failure> {
+    logging::start(&config.log);
+    config.database.migrate = true;
+    runtime()?.block_on(wiring::ports(&config))?;
+    tracing::info!("the schema is up to date");
+    Ok(())
+}
+
+/// The runtime of what does not belong to a worker of the server.
+pub(crate) fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread().worker_threads(2).enable_all().build().context("cannot start")
+}
