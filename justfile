@@ -1,0 +1,44 @@
+# The table of contents of daily work. `just` alone lists it.
+
+# List the recipes
+default:
+    @just --list --unsorted
+
+# Serve on an SQLite file; arguments go to the program: `just run --listen 127.0.0.1:9000`
+run *ARGS:
+    cargo run --locked -- {{ ARGS }}
+
+# Test everything, PostgreSQL included; arguments choose tests: `just test users::create`
+test *ARGS:
+    cargo test --workspace --locked -- {{ ARGS }}
+
+# Hold formatting, lints, docs, and the rules of dependencies
+check:
+    cargo fmt --all --check
+    cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+    RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
+    .ci/deny
+
+# Mend formatting, and what lints can mend by themselves
+fix:
+    cargo fmt --all
+    cargo clippy --workspace --all-targets --all-features --fix --allow-dirty --allow-staged
+
+# All that a change must pass
+ci: check test package
+
+# What takes longer, too: the same tests again and again, so that a flake is seen
+ci-full: ci
+    for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
+
+# Pack the crates that others can use, as they would be published
+package:
+    cargo package --locked --allow-dirty -p roster-domain
+
+# Start PostgreSQL and NATS for development, and wait until they answer
+up:
+    docker compose -f docker/compose.yaml up --detach --wait
+
+# Stop them, and forget their data
+down:
+    docker compose -f docker/compose.yaml down --volumes
