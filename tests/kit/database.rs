@@ -1,0 +1,192 @@
+//! A database for each test.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use diesel::connection::SimpleConnection;
+use diesel::{Connection, SqliteConnection};
+use roster_domain::ports::{EventLog, UserRepository};
+use roster_storage_postgres::{Postgres, PostgresConfig};
+use roster_storage_sqlite::{Sqlite, SqliteConfig};
+
+use super::run::Run;
+use super::servers::PostgresServer;
+use super::suite::Given;
+
+/// What a database is kept in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Backend {
+    Sqlite,
+    Postgres,
+}
+
+impl fmt::Display for Backend {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Sqlite => "sqlite",
+            Self::Postgres => "postgres",
+        })
+    }
+}
+
+/// A database that one test has for itself. A clone is the same database, which is removed with the last of
+/// them.
+#[derive(Clone)]
+pub(crate) struct Database(Arc<Place>);
+
+/// A database on PostgreSQL.
+pub(crate) struct OnPostgres(pub(crate) Database);
+
+/// A database in a file.
+pub(crate) struct OnSqlite(pub(crate) Database);
+
+struct Place {
+    url: String,
+    kept: Kept,
+}
+
+enum Kept {
+    Folder(PathBuf),
+    Server(&'static PostgresServer, String),
+}
+
+impl Database {
+    /// A database without the schema, which the program brings in when it starts.
+    pub(crate) async fn empty(on: Backend) -> Result<Self, String> {
+        Self::new(on, false).await
+    }
+
+    /// A database with the schema.
+    pub(crate) async fn migrated(on: Backend) -> Result<Self, String> {
+        Self::new(on, true).await
+    }
+
+    /// As the setting `--database-url` names it.
+    pub(crate) fn url(&self) -> &str {
+        &self.0.url
+    }
+
+    /// What it is kept in.
+    pub(crate) fn backend(&self) -> Backend {
+        match self.0.kept {
+            Kept::Folder(_) => Backend::Sqlite,
+            Kept::Server(..) => Backend::Postgres,
+        }
+    }
+
+    /// The file, where it is one.
+    pub(crate) fn path(&self) -> PathBuf {
+        match &self.0.kept {
+            Kept::Folder(folder) => folder.join("roster.db"),
+            Kept::Server(..) => panic!("this database is on a server"),
+        }
+    }
+
+    /// The server and the name on it, where it is on one.
+    pub(crate) fn server(&self) -> (&PostgresServer, &str) {
+        match &self.0.kept {
+            Kept::Folder(_) => panic!("this database is a file"),
+            Kept::Server(server, name) => (server, name),
+        }
+    }
+
+    /// What is in it, past the program.
+    pub(crate) fn ports(&self) -> (Box<dyn UserRepository>, Box<dyn EventLog>) {
+        match self.backend() {
+            Backend::Sqlite => {
+                let sqlite = Sqlite::open(SqliteConfig::new(self.path())).expect("the file can be opened");
+                (Box::new(sqlite.users()), Box::new(sqlite.events()))
+            }
+            Backend::Postgres => {
+                let postgres = Postgres::new(PostgresConfig::new(self.url())).expect("the URL is one");
+                (Box::new(postgres.users()), Box::new(postgres.events()))
+            }
+        }
+    }
+
+    /// Executes statements in it, past the program.
+    pub(crate) async fn execute(&self, statements: &str) {
+        match &self.0.kept {
+            Kept::Folder(_) => {
+                let path = self.path();
+                let mut file =
+                    SqliteConnection::establish(&path.to_string_lossy()).expect("the file can be opened");
+                let waiting = "PRAGMA busy_timeout = 5000;";
+                file.batch_execute(&format!("{waiting}{statements}")).expect("the statements are right");
+            }
+            Kept::Server(server, name) => server.execute_in(name, statements).await,
+        }
+    }
+
+    async fn new(on: Backend, with_schema: bool) -> Result<Self, String> {
+        static COUNT: AtomicUsize = AtomicUsize::new(1);
+        let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));
+        let run = Run::current();
+        let place = match on {
+            Backend::Sqlite => {
+                let folder = run.folder().path().join(name);
+                std::fs::create_dir(&folder).expect("a folder can be made");
+                let path = folder.join("roster.db");
+                if with_schema {
+                    let sqlite = Sqlite::open(SqliteConfig::new(&path)).expect("a file can be opened");
+                    sqlite.migrate().await.expect("the file can be migrated");
+                }
+                Place { url: format!("sqlite:{}", path.display()), kept: Kept::Folder(folder) }
+            }
+            Backend::Postgres => {
+                let server = run.postgres().await.map_err(str::to_owned)?;
+                let name = server.create(&name, with_schema).await;
+                Place { url: server.url(&name).into(), kept: Kept::Server(server, name) }
+            }
+        };
+        Ok(Self(Arc::new(place)))
+    }
+}
+
+/// Brings the schema into a database on PostgreSQL.
+pub(super) async fn migrate_postgres(url: &str) {
+    let postgres = Postgres::new(PostgresConfig::new(url)).expect("the URL is one");
+    postgres.migrate().await.expect("the database can be migrated");
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        match &self.kept {
+            // A folder that cannot be removed now is removed with the run's.
+            Kept::Folder(folder) => drop(std::fs::remove_dir_all(folder)),
+            Kept::Server(server, name) => {
+                let (server, name) = (*server, name.clone());
+                Run::current().before_the_end(async move { server.drop_database(&name).await });
+            }
+        }
+    }
+}
+
+impl Given for Database {
+    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+
+    /// An empty one.
+    async fn given(on: Backend) -> Result<Self, String> {
+        Self::empty(on).await
+    }
+}
+
+impl Given for OnSqlite {
+    const BACKENDS: &'static [Backend] = &[Backend::Sqlite];
+
+    /// An empty one.
+    async fn given(on: Backend) -> Result<Self, String> {
+        Database::empty(on).await.map(Self)
+    }
+}
+
+impl Given for OnPostgres {
+    const BACKENDS: &'static [Backend] = &[Backend::Postgres];
+
+    /// An empty one.
+    async fn given(on: Backend) -> Result<Self, String> {
+        Database::empty(on).await.map(Self)
+    }
+}

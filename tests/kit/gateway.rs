@@ -1,0 +1,104 @@
+//! A network between the service and its database, which a test can break.
+
+use std::net::SocketAddr;
+
+use reqwest::Url;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Open,
+    Cut,
+    Silent,
+}
+
+/// Passes on whatever is sent to it, while it is open.
+pub(crate) struct Gateway {
+    address: SocketAddr,
+    state: watch::Sender<State>,
+    listener: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// An open way to the server of this URL.
+    pub(crate) async fn to(url: &str) -> Self {
+        let url = Url::parse(url).expect("a URL");
+        let target = format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(5432));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
+        let address = listener.local_addr().expect("a bound listener has an address");
+        let (state, watched) = watch::channel(State::Open);
+        let listener = tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(connect(client, target.clone(), watched.clone()));
+            }
+        });
+        Self { address, state, listener }
+    }
+
+    /// The same URL, by way of this gateway.
+    pub(crate) fn url(&self, url: &str) -> String {
+        let mut url = Url::parse(url).expect("a URL");
+        url.set_ip_host(self.address.ip()).expect("the URL has a host");
+        url.set_port(Some(self.address.port())).expect("the URL has a port");
+        url.into()
+    }
+
+    /// Ends every connection, and each new one as soon as it is made.
+    pub(crate) fn cut(&self) {
+        self.state.send_replace(State::Cut);
+    }
+
+    /// Passes nothing on, and ends nothing: nobody is told.
+    pub(crate) fn silence(&self) {
+        self.state.send_replace(State::Silent);
+    }
+
+    /// Passes on whatever comes.
+    pub(crate) fn open(&self) {
+        self.state.send_replace(State::Open);
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+async fn connect(client: TcpStream, target: String, state: watch::Receiver<State>) {
+    let mut cut = state.clone();
+    let pass = async {
+        let mut state = state;
+        state.wait_for(|state| *state == State::Open).await.ok()?;
+        let server = TcpStream::connect(target).await.ok()?;
+        let (from_client, to_client) = client.into_split();
+        let (from_server, to_server) = server.into_split();
+        tokio::select! {
+            () = pass_on(from_client, to_server, state.clone()) => {}
+            () = pass_on(from_server, to_client, state) => {}
+        }
+        Some(())
+    };
+    tokio::select! {
+        _ = cut.wait_for(|state| *state == State::Cut) => {}
+        _ = pass => {}
+    }
+}
+
+async fn pass_on(
+    mut from: impl AsyncRead + Unpin,
+    mut to: impl AsyncWrite + Unpin,
+    mut state: watch::Receiver<State>,
+) {
+    let mut buffer = vec![0; 16 * 1024];
+    while let Ok(read @ 1..) = from.read(&mut buffer).await {
+        if state.wait_for(|state| *state == State::Open).await.is_err()
+            || to.write_all(&buffer[..read]).await.is_err()
+        {
+            return;
+        }
+    }
+}

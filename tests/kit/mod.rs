@@ -1,0 +1,29 @@
+//! What the tests stand on: servers found or started, a database for each test, the built program as a
+//! process, and a client that holds every answer to the contract.
+
+mod answer;
+mod binary;
+mod conduct;
+mod database;
+mod folder;
+mod gateway;
+mod http;
+mod own_postgres;
+mod process;
+mod raw;
+mod roster;
+mod run;
+mod servers;
+mod suite;
+
+pub(crate) use answer::{Answer, Page, User};
+pub(crate) use conduct::catch_panics;
+pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite};
+pub(crate) use gateway::Gateway;
+pub(crate) use http::{Http, USERS, new_user, user_path};
+pub(crate) use own_postgres::OwnPostgres;
+pub(crate) use process::Exit;
+pub(crate) use raw::Raw;
+pub(crate) use roster::{Program, Roster};
+pub(crate) use run::Run;
+pub(crate) use suite::{Suite, suite, trial};

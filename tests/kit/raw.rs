@@ -1,0 +1,67 @@
+//! A connection on which the test itself writes the bytes.
+
+use std::time::Duration;
+
+use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::answer::Answer;
+use super::http::Http;
+
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A connection to a service, kept alive.
+pub(crate) struct Raw(BufReader<TcpStream>);
+
+impl Raw {
+    /// Connects.
+    pub(crate) async fn to(http: &Http) -> Self {
+        let stream = TcpStream::connect(http.address()).await.expect("the service accepts a connection");
+        stream.set_nodelay(true).expect("the option can be set");
+        Self(BufReader::new(stream))
+    }
+
+    /// Writes these bytes.
+    pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        self.0.write_all(bytes.as_ref()).await.expect("the service reads");
+    }
+
+    /// Writes a request without a body.
+    pub(crate) async fn ask(&mut self, method: &str, target: &str) -> std::io::Result<()> {
+        let head = format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        self.0.write_all(head.as_bytes()).await
+    }
+
+    /// Reads one answer; `None` where the connection was closed instead.
+    pub(crate) async fn answer(&mut self) -> Option<Answer> {
+        timeout(PATIENCE, self.read()).await.expect("the service answers")
+    }
+
+    /// Drops the connection so that the service sees a reset, as from a client that crashed.
+    pub(crate) fn reset(self) {
+        let stream = self.0.into_inner();
+        stream.set_zero_linger().expect("the option can be set");
+    }
+
+    async fn read(&mut self) -> Option<Answer> {
+        let status = self.line().await?.split(' ').nth(1)?.parse().ok()?;
+        let mut headers = HeaderMap::new();
+        loop {
+            let line = self.line().await?;
+            let Some((name, value)) = line.split_once(':') else { break };
+            headers.append(name.parse::<HeaderName>().ok()?, HeaderValue::from_str(value.trim()).ok()?);
+        }
+        let length = headers.get("content-length").and_then(|length| length.to_str().ok()?.parse().ok());
+        let mut body = vec![0; length.unwrap_or_default()];
+        self.0.read_exact(&mut body).await.ok()?;
+        Some(Answer::new("a request by hand".to_owned(), status, headers, body))
+    }
+
+    async fn line(&mut self) -> Option<String> {
+        let mut line = String::new();
+        let read = self.0.read_line(&mut line).await.ok()?;
+        (read > 0).then(|| line.trim_end().to_owned())
+    }
+}

@@ -1,0 +1,162 @@
+//! The program, and a service that it runs.
+
+use std::ffi::{OsStr, OsString};
+use std::ops::Deref;
+use std::path::{Path, PathBuf};
+
+use roster_domain::{Event, Position};
+use rustix::process::Signal;
+use tokio::process::Command;
+
+use super::database::{Backend, Database};
+use super::http::Http;
+use super::process::{Exit, Output, Process};
+use super::run::Run;
+use super::suite::Given;
+
+/// Variables that would change what the program does.
+const SETTINGS: [&str; 5] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_URL", "RUST_LOG"];
+
+/// How the program is to be started.
+#[derive(Clone, Default)]
+pub(crate) struct Program {
+    arguments: Vec<OsString>,
+    environment: Vec<(OsString, OsString)>,
+    folder: Option<PathBuf>,
+    database: Option<Database>,
+}
+
+impl Program {
+    /// With these arguments.
+    pub(crate) fn with<A: AsRef<OsStr>>(arguments: impl IntoIterator<Item = A>) -> Self {
+        Self::default().and(arguments)
+    }
+
+    /// To serve what is in this database, on a free port.
+    pub(crate) fn serving(database: &Database) -> Self {
+        let program = Self::with(["serve", "--listen", "127.0.0.1:0", "--database-url", database.url()]);
+        Self { database: Some(database.clone()), ..program }
+    }
+
+    /// With these arguments too.
+    #[must_use]
+    pub(crate) fn and<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {
+        self.arguments.extend(arguments.into_iter().map(|argument| argument.as_ref().to_owned()));
+        self
+    }
+
+    /// With this variable in its environment.
+    #[must_use]
+    pub(crate) fn env(mut self, name: &str, value: impl AsRef<OsStr>) -> Self {
+        self.environment.push((name.into(), value.as_ref().to_owned()));
+        self
+    }
+
+    /// In this folder.
+    #[must_use]
+    pub(crate) fn within(mut self, folder: &Path) -> Self {
+        self.folder = Some(folder.to_owned());
+        self
+    }
+
+    /// Starts it.
+    pub(crate) async fn start(&self) -> Process {
+        let run = Run::current();
+        let mut command = Command::new(run.program().await);
+        let of_the_tests = std::env::vars_os().map(|(name, _)| name).filter(|name| is_setting(name));
+        for name in of_the_tests {
+            command.env_remove(name);
+        }
+        let folder = self.folder.as_deref().unwrap_or(run.folder().path());
+        command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(folder);
+        Process::start(&mut command)
+    }
+
+    /// Runs it to its end.
+    pub(crate) async fn run(&self) -> Exit {
+        self.start().await.exit().await
+    }
+
+    /// Starts it, and waits until it serves.
+    pub(crate) async fn serve(&self) -> Roster {
+        let mut process = self.start().await;
+        let base = process.wait_for("it listened", address).await;
+        Roster { http: Http::new(&base), process, database: self.database.clone() }
+    }
+}
+
+/// A service that runs. It is asked over HTTP, as a client would: `roster.get("/livez").await`.
+pub(crate) struct Roster {
+    http: Http,
+    process: Process,
+    database: Option<Database>,
+}
+
+impl Roster {
+    /// The database that it was started on.
+    pub(crate) fn database(&self) -> &Database {
+        self.database.as_ref().expect("the test chose a database")
+    }
+
+    /// The events that its database has recorded.
+    pub(crate) async fn events(&self) -> Vec<Event> {
+        let (_, events) = self.database().ports();
+        events.sequence().await.expect("committed events get their positions");
+        events.read(Position::START, 100_000).await.expect("events can be read")
+    }
+
+    /// Asks it to stop, as a process manager does.
+    pub(crate) fn terminate(&self) {
+        self.process.signal(Signal::TERM);
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub(crate) async fn stop(self) -> Exit {
+        self.terminate();
+        self.exit().await
+    }
+
+    /// Waits until it has stopped.
+    pub(crate) async fn exit(self) -> Exit {
+        self.process.exit().await
+    }
+
+    /// Ends it as a crash would.
+    pub(crate) async fn kill(self) {
+        self.process.kill().await;
+    }
+
+    /// Its process.
+    pub(crate) fn process(&mut self) -> &mut Process {
+        &mut self.process
+    }
+}
+
+impl Deref for Roster {
+    type Target = Http;
+
+    fn deref(&self) -> &Http {
+        &self.http
+    }
+}
+
+impl Given for Roster {
+    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+
+    async fn given(on: Backend) -> Result<Self, String> {
+        let database = Database::migrated(on).await?;
+        Ok(Program::serving(&database).serve().await)
+    }
+}
+
+fn is_setting(name: &OsStr) -> bool {
+    SETTINGS.iter().any(|prefix| name.to_string_lossy().starts_with(prefix))
+}
+
+/// The base URL in what the program says when it starts.
+fn address(output: &Output) -> Option<String> {
+    let (_, after) = output.stdout.split_once("http://127.0.0.1:")?;
+    let port: String = after.chars().take_while(char::is_ascii_digit).collect();
+    // The line may not be whole yet.
+    after.contains('\n').then(|| format!("http://127.0.0.1:{port}"))
+}

@@ -1,0 +1,117 @@
+//! PostgreSQL as a container of a Docker engine.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use testcontainers_modules::postgres::Postgres;
+use testcontainers_modules::testcontainers::bollard::models::PortBinding;
+use testcontainers_modules::testcontainers::bollard::query_parameters::{
+    ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
+};
+use testcontainers_modules::testcontainers::core::client::docker_client_instance;
+use testcontainers_modules::testcontainers::runners::AsyncRunner;
+use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt};
+use tokio::time::timeout;
+
+use super::{PLAIN, free_port};
+use crate::kit::folder::Folder;
+
+/// Long enough to pull the image on a slow line.
+const START: Duration = Duration::from_secs(240);
+
+/// On each container: the run that started it.
+const RUN: &str = "roster-tests.run";
+/// And on which machine that was: an engine may be shared, and then only the owner knows what is a leftover.
+const MACHINE: &str = "roster-tests.machine";
+
+/// A container that was started for this run. The library has no reaper: [`Container::remove`] is called at
+/// the run's end, and [`sweep`] at the next run's beginning.
+pub(super) struct Container {
+    container: ContainerAsync<Postgres>,
+    port: u16,
+}
+
+impl Container {
+    /// Starts `postgres:15`, which it pulls if need be. It is reached on the loopback address only.
+    pub(super) async fn start(folder: &Folder, password: &str, settings: &[String]) -> Result<Self, String> {
+        let port = free_port();
+        let image = Postgres::default()
+            .with_password(password)
+            .with_tag("15")
+            .with_env_var("POSTGRES_HOST_AUTH_METHOD", PLAIN)
+            .with_cmd(settings)
+            .with_label(RUN, folder.run())
+            .with_label(MACHINE, machine())
+            // When it is ready is found out by asking it.
+            .with_ready_conditions(Vec::new())
+            .with_startup_timeout(START)
+            .with_host_config_modifier(move |host| {
+                let binding =
+                    PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
+                host.port_bindings = Some(HashMap::from([("5432/tcp".to_owned(), Some(vec![binding]))]));
+                host.publish_all_ports = Some(false);
+            });
+        let started = timeout(START, image.start()).await.map_err(|_| "it takes too long".to_owned())?;
+        let container = started.map_err(|error| with_sources(&error))?;
+        Ok(Self { container, port })
+    }
+
+    /// The port on the loopback address.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Stops the server; its data stay.
+    pub(super) async fn stop(&self) {
+        self.container.stop_with_timeout(Some(10)).await.expect("the container stops");
+    }
+
+    /// Starts the server again, on the same port.
+    pub(super) async fn resume(&self) {
+        self.container.start().await.expect("the container starts again");
+    }
+
+    /// Removes the container with its data.
+    pub(super) async fn remove(&self) {
+        remove(self.container.id()).await;
+    }
+}
+
+/// Removes containers of this machine whose run has ended.
+pub(super) async fn sweep(folder: &Folder) {
+    let Ok(docker) = docker_client_instance().await else { return };
+    let filters = HashMap::from([("label", vec![format!("{MACHINE}={}", machine())])]);
+    let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
+    // Without an engine there are no leftovers of one.
+    let listed = timeout(Duration::from_secs(10), docker.list_containers(Some(options))).await;
+    for container in listed.ok().and_then(Result::ok).unwrap_or_default() {
+        let run = container.labels.as_ref().and_then(|labels| labels.get(RUN));
+        if let (Some(id), Some(run)) = (&container.id, run)
+            && !folder.is_alive(run)
+        {
+            eprintln!("a container that run {run} left is removed");
+            remove(id).await;
+        }
+    }
+}
+
+async fn remove(id: &str) {
+    let options = RemoveContainerOptionsBuilder::new().force(true).v(true).build();
+    let removed = match docker_client_instance().await {
+        Ok(docker) => docker.remove_container(id, Some(options)).await.map_err(|error| error.to_string()),
+        Err(error) => Err(error.to_string()),
+    };
+    if let Err(error) = removed {
+        eprintln!("container {id} is left: {error}");
+    }
+}
+
+fn machine() -> String {
+    let user = rustix::process::getuid().as_raw();
+    format!("{}-{user}", rustix::system::uname().nodename().to_string_lossy())
+}
+
+fn with_sources(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}

@@ -1,0 +1,41 @@
+//! The servers that tests use: where they are found, how they are started, and how they are taken down.
+
+mod docker;
+mod postgres;
+mod programs;
+
+use std::net::TcpListener;
+use std::path::Path;
+
+pub(crate) use postgres::PostgresServer;
+pub(super) use programs::stop_cluster;
+
+use super::folder::Folder;
+
+/// Removes what dead runs left outside of their folders.
+pub(super) async fn sweep(folder: &Folder, dead: &[String]) {
+    docker::sweep(folder).await;
+    if !dead.is_empty() {
+        postgres::sweep(dead).await;
+    }
+}
+
+/// Tests make thousands of connections, and to prove a password by SCRAM takes a debug build longer than most
+/// tests. On the loopback address the password itself is as good.
+const PLAIN: &str = "password";
+
+/// A port of the loopback address that is free now.
+fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+    listener.local_addr().expect("a bound listener has an address").port()
+}
+
+/// A program on the `PATH`.
+fn on_path(program: &str) -> Option<std::path::PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(program)).find(|program| is_file(program))
+}
+
+fn is_file(path: &Path) -> bool {
+    path.metadata().is_ok_and(|metadata| metadata.is_file())
+}

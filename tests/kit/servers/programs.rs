@@ -1,0 +1,175 @@
+//! PostgreSQL as a temporary cluster of the programs on this machine.
+
+use std::fs;
+use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+use super::{PLAIN, free_port, is_file, on_path};
+
+const CLUSTER: &str = "postgres-";
+const LOG: &str = "server.log";
+
+/// The programs of one installation.
+struct Programs(PathBuf);
+
+/// A cluster in a folder of its own, and its server.
+pub(super) struct Cluster {
+    programs: Programs,
+    folder: PathBuf,
+    port: u16,
+    settings: Vec<String>,
+    server: Mutex<Option<Child>>,
+}
+
+impl Cluster {
+    /// Makes a cluster in a new folder within `within`, and starts its server on a free port of the loopback
+    /// address.
+    pub(super) fn start(within: &Path, password: &str, settings: &[String]) -> Result<Self, String> {
+        let programs = Programs::find()?;
+        let port = free_port();
+        let folder = within.join(format!("{CLUSTER}{port}"));
+        let cluster = Self { programs, folder, port, settings: settings.to_vec(), server: Mutex::new(None) };
+        cluster.initialise(password)?;
+        cluster.resume()?;
+        Ok(cluster)
+    }
+
+    /// The port on the loopback address.
+    pub(super) fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// Starts the server, which has been stopped.
+    pub(super) fn resume(&self) -> Result<(), String> {
+        let log = fs::File::options().append(true).create(true).open(self.folder.join(LOG)).map_err(told)?;
+        let mut server = self.programs.command("postgres")?;
+        server.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
+        server.args(&self.settings).stderr(log);
+        *self.server() = Some(server.spawn().map_err(told)?);
+        Ok(())
+    }
+
+    /// Stops the server, as an administrator would who does not wait for clients.
+    pub(super) fn stop(&self) {
+        self.end(Signal::INT);
+    }
+
+    /// Stops the server at once: its data are removed with the run's folder.
+    pub(super) fn remove(&self) {
+        self.end(Signal::QUIT);
+    }
+
+    /// The last lines of the server's log, where the server has ended by itself.
+    pub(super) fn failure(&self) -> Option<String> {
+        let ended = self.server().as_mut().and_then(|server| server.try_wait().ok().flatten())?;
+        let log = fs::read_to_string(self.folder.join(LOG)).unwrap_or_default();
+        let last: Vec<_> = log.lines().rev().take(3).collect();
+        Some(format!("the server ended ({ended}): {}", last.join(" / ")))
+    }
+
+    fn initialise(&self, password: &str) -> Result<(), String> {
+        let secret = self.folder.join("password");
+        fs::create_dir(&self.folder).map_err(told)?;
+        fs::write(&secret, password).map_err(told)?;
+        fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(told)?;
+        if let Some((user, group)) = unprivileged()? {
+            for path in [&self.folder, &secret] {
+                chown(path, Some(user), Some(group)).map_err(told)?;
+            }
+        }
+        let mut initdb = self.programs.command("initdb")?;
+        initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C"]);
+        initdb
+            .arg(format!("--auth={PLAIN}"))
+            .arg("--no-sync")
+            .arg("--pwfile")
+            .arg(&secret)
+            .arg("-D")
+            .arg(self.data());
+        let done = initdb.stderr(Stdio::piped()).output().map_err(told)?;
+        if done.status.success() {
+            return Ok(());
+        }
+        Err(format!("initdb: {}", String::from_utf8_lossy(&done.stderr)))
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    fn end(&self, signal: Signal) {
+        let Some(mut server) = self.server().take() else { return };
+        if let Some(id) = i32::try_from(server.id()).ok().and_then(Pid::from_raw) {
+            // It was not waited for yet, so the id is still its own.
+            let _ = kill_process(id, signal);
+        }
+        let _ = server.wait();
+    }
+
+    fn server(&self) -> std::sync::MutexGuard<'_, Option<Child>> {
+        self.server.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Programs {
+    /// Those beside the `postgres` on the `PATH`.
+    fn find() -> Result<Self, String> {
+        let postgres = on_path("postgres").ok_or("there is no `postgres` on the PATH")?;
+        let folder = postgres.canonicalize().map_err(told)?.parent().map(Path::to_owned).unwrap_or_default();
+        for program in ["initdb", "pg_ctl"] {
+            if !is_file(&folder.join(program)) {
+                return Err(format!("there is no `{program}` beside {}", postgres.display()));
+            }
+        }
+        Ok(Self(folder))
+    }
+
+    /// A program in a process group of its own, so that an interrupt from the keyboard does not stop a server
+    /// before its tests. PostgreSQL refuses to be run by root, so then it is run by somebody else.
+    fn command(&self, program: &str) -> Result<Command, String> {
+        let mut command = Command::new(self.0.join(program));
+        command.process_group(0).current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some((user, group)) = unprivileged()? {
+            command.uid(user).gid(group);
+        }
+        Ok(command)
+    }
+}
+
+/// Stops the servers of clusters that a dead run left in its folder. The folder tells which they are, by id.
+pub(crate) fn stop_cluster(leftover: &Path) {
+    let clusters = fs::read_dir(leftover).into_iter().flatten().flatten().map(|entry| entry.path());
+    let is_cluster =
+        |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLUSTER));
+    for cluster in clusters.filter(is_cluster) {
+        let Ok(mut stop) = Programs::find().and_then(|programs| programs.command("pg_ctl")) else { return };
+        eprintln!("a cluster that a dead run left is removed: {}", cluster.display());
+        // Where the server has ended already, there is nothing to stop.
+        let _ = stop.args(["stop", "-m", "immediate", "-D"]).arg(cluster.join("data")).status();
+    }
+}
+
+/// Whoever runs the programs where root must not: the user and group `postgres`, or else `nobody`.
+fn unprivileged() -> Result<Option<(u32, u32)>, String> {
+    if !rustix::process::getuid().is_root() {
+        return Ok(None);
+    }
+    let users = fs::read_to_string("/etc/passwd").map_err(told)?;
+    let ids = ["postgres", "nobody"].iter().find_map(|name| {
+        let mut fields = users.lines().find(|line| line.split(':').next() == Some(name))?.split(':').skip(2);
+        Some((fields.next()?.parse().ok()?, fields.next()?.parse().ok()?))
+    });
+    ids.map(Some)
+        .ok_or_else(|| "root must not run PostgreSQL, and there is no user `postgres` or `nobody`".to_owned())
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "so that it can be passed to `map_err`")]
+fn told(error: std::io::Error) -> String {
+    error.to_string()
+}

@@ -1,0 +1,191 @@
+//! Flags, variables, and what is said of bad ones.
+
+use crate::kit::{Database, Exit, OnPostgres, Program, suite};
+
+suite![
+    help_names_every_setting_and_its_variable,
+    a_bad_setting_is_told_in_one_line_that_names_it,
+    a_bad_variable_is_told_in_one_line_that_names_it,
+    an_unknown_flag_is_refused,
+    a_password_is_not_told,
+    a_flag_wins_over_its_variable,
+    a_flag_wins_over_a_variable_that_is_bad,
+    variables_alone_suffice,
+    the_log_is_json_where_it_is_asked_for,
+    a_pool_of_one_connection_serves,
+    a_database_that_cannot_be_opened_is_told_in_one_line,
+    an_address_that_is_taken_is_told_in_one_line,
+    a_server_that_does_not_exist_is_told_in_one_line,
+];
+
+const SETTINGS: [(&str, &str); 7] = [
+    ("--database-url", "DATABASE_URL"),
+    ("--listen", "ROSTER_LISTEN"),
+    ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE"),
+    ("--request-timeout", "ROSTER_REQUEST_TIMEOUT"),
+    ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE"),
+    ("--log-format", "ROSTER_LOG_FORMAT"),
+    ("--migrate", "ROSTER_MIGRATE"),
+];
+
+/// Values that a setting cannot have.
+const BAD: [(&str, &str, &str); 10] = [
+    ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
+    ("--database-url", "DATABASE_URL", "roster.db"),
+    ("--listen", "ROSTER_LISTEN", "nowhere"),
+    ("--listen", "ROSTER_LISTEN", "127.0.0.1:99999"),
+    ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "0"),
+    ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "many"),
+    ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "soon"),
+    ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE", "-1"),
+    ("--log-format", "ROSTER_LOG_FORMAT", "xml"),
+    ("--migrate", "ROSTER_MIGRATE", "perhaps"),
+];
+
+/// One line on standard error that names the setting and says more than its name.
+#[track_caller]
+fn is_told(exit: &Exit, flag: &str, variable: &str) {
+    assert_eq!(exit.code, Some(2), "{exit:?}");
+    let lines: Vec<_> = exit.stderr.lines().collect();
+    let [line] = lines.as_slice() else { panic!("not one line: {exit:?}") };
+    assert!(line.contains(flag) || line.contains(variable), "{flag} is not named: {exit:?}");
+    assert!(line.len() > flag.len() + variable.len() + 10, "not a word on what is wrong: {exit:?}");
+}
+
+async fn help_names_every_setting_and_its_variable() {
+    for arguments in [&["--help"][..], &["serve", "--help"], &["migrate", "--help"]] {
+        let help = Program::with(arguments).run().await;
+        assert_eq!((help.code, help.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        let relevant =
+            SETTINGS.iter().filter(|(flag, _)| arguments[0] != "migrate" || flag.contains("database"));
+        for (flag, variable) in relevant {
+            assert!(help.stdout.contains(flag) && help.stdout.contains(variable), "{flag}: {}", help.stdout);
+        }
+    }
+    let help = Program::with(["--help"]).run().await.stdout;
+    for told in ["serve", "migrate", "sqlite:roster.db", "127.0.0.1:8080", "text", "json"] {
+        assert!(help.contains(told), "{told}: {help}");
+    }
+}
+
+async fn a_bad_setting_is_told_in_one_line_that_names_it() {
+    for (flag, variable, value) in BAD {
+        let exit = Program::with([format!("{flag}={value}")]).run().await;
+        is_told(&exit, flag, variable);
+    }
+}
+
+async fn a_bad_variable_is_told_in_one_line_that_names_it() {
+    for (flag, variable, value) in BAD {
+        let exit = Program::default().env(variable, value).run().await;
+        is_told(&exit, flag, variable);
+    }
+}
+
+async fn an_unknown_flag_is_refused() {
+    assert_eq!(Program::with(["--colour"]).run().await.code, Some(2));
+    assert_eq!(Program::with(["dance"]).run().await.code, Some(2));
+}
+
+async fn a_password_is_not_told() {
+    for url in ["mysql://ada:hunter2@localhost/users", "postgres://ada:hunter2@localhost:nowhere/users"] {
+        let exit = Program::with(["--database-url", url]).run().await;
+        is_told(&exit, "--database-url", "DATABASE_URL");
+        assert!(!exit.stderr.contains("hunter2"), "{exit:?}");
+    }
+}
+
+async fn a_flag_wins_over_its_variable(database: Database) {
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let other = folder.path().join("other.db");
+    for flags_first in [true, false] {
+        let flags = ["--listen", "127.0.0.1:0", "--database-url", database.url()];
+        let program = if flags_first {
+            Program::with(flags).and(["serve"])
+        } else {
+            Program::with(["serve"]).and(flags)
+        };
+        let program = program
+            .env("ROSTER_LISTEN", taken.local_addr().unwrap().to_string())
+            .env("DATABASE_URL", format!("sqlite:{}", other.display()));
+        program.serve().await.user(&format!("ada{flags_first}")).await;
+    }
+    assert!(!other.exists(), "the variable's database was taken");
+}
+
+async fn a_flag_wins_over_a_variable_that_is_bad(database: Database) {
+    let mut program = Program::serving(&database);
+    for (_, variable, bad) in BAD.iter().filter(|(flag, ..)| ["--database-url", "--listen"].contains(flag)) {
+        program = program.env(variable, bad);
+    }
+    program.serve().await.user("ada").await;
+}
+
+async fn variables_alone_suffice(database: Database) {
+    let program = Program::default()
+        .env("DATABASE_URL", database.url())
+        .env("ROSTER_LISTEN", "127.0.0.1:0")
+        .env("ROSTER_DATABASE_POOL_SIZE", "3")
+        .env("ROSTER_REQUEST_TIMEOUT", "20")
+        .env("ROSTER_SHUTDOWN_GRACE", "20")
+        .env("ROSTER_LOG_FORMAT", "json");
+    program.serve().await.user("ada").await;
+}
+
+async fn the_log_is_json_where_it_is_asked_for(database: Database) {
+    let roster = Program::serving(&database).and(["--log-format", "json"]).serve().await;
+    roster.user("ada").await;
+    let exit = roster.stop().await;
+    assert!(!exit.stderr.is_empty());
+    for line in exit.stderr.lines() {
+        assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
+    }
+}
+
+async fn a_pool_of_one_connection_serves(database: Database) {
+    let roster = Program::serving(&database).and(["--database-pool-size", "1"]).serve().await;
+    let users = (0..20).map(|nth| {
+        let roster = &roster;
+        async move { roster.user(&format!("user{nth}")).await.id }
+    });
+    let mut ids = futures_util::future::join_all(users).await;
+    ids.sort_unstable();
+    ids.dedup();
+    assert_eq!(ids.len(), 20);
+    roster.get("/readyz").await.any_body(200);
+}
+
+async fn a_database_that_cannot_be_opened_is_told_in_one_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let none = folder.path().join("missing/roster.db");
+    let other = folder.path().join("notes.txt");
+    std::fs::write(&other, "Lorem ipsum dolor sit amet. ".repeat(1_000)).unwrap();
+    for path in [&none, &other] {
+        for command in ["serve", "migrate"] {
+            let url = format!("sqlite:{}", path.display());
+            let exit =
+                Program::with([command, "--listen", "127.0.0.1:0", "--database-url", &url]).run().await;
+            is_told(&exit, "--database-url", "DATABASE_URL");
+            assert!(exit.stderr.contains(path.file_name().unwrap().to_str().unwrap()), "{exit:?}");
+        }
+    }
+    assert!(std::fs::read_to_string(&other).unwrap().starts_with("Lorem ipsum"), "it is left as it was");
+}
+
+async fn an_address_that_is_taken_is_told_in_one_line(database: Database) {
+    let roster = Program::serving(&database).serve().await;
+    let taken = roster.address();
+    let exit = Program::with(["--database-url", database.url(), "--listen", &taken]).run().await;
+    is_told(&exit, "--listen", "ROSTER_LISTEN");
+    roster.user("ada").await;
+}
+
+async fn a_server_that_does_not_exist_is_told_in_one_line(OnPostgres(database): OnPostgres) {
+    let nowhere = format!("{}_missing", database.url());
+    for command in ["serve", "migrate"] {
+        let exit =
+            Program::with([command, "--listen", "127.0.0.1:0", "--database-url", &nowhere]).run().await;
+        is_told(&exit, "--database-url", "DATABASE_URL");
+    }
+}

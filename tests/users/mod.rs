@@ -1,0 +1,28 @@
+//! `/api/v1/users`, as the contract has it.
+
+mod create;
+mod delete;
+mod list;
+mod patch;
+mod preconditions;
+mod read;
+mod replace;
+mod rules;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn suite() -> Vec<Trial> {
+    [
+        create::suite(),
+        rules::suite(),
+        read::suite(),
+        list::suite(),
+        replace::suite(),
+        patch::suite(),
+        delete::suite(),
+        preconditions::suite(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
