@@ -64,16 +64,17 @@ async fn adapters_know_the_domain_and_not_each_other() {
     let adapters = adapters();
     assert!(adapters.len() >= 3, "{adapters:?}");
     for adapter in &adapters {
-        let ours = names(&tree(&["-p", adapter]));
-        let ours: Vec<_> = ours.iter().filter(|name| name.starts_with("roster")).collect();
-        assert_eq!(ours, [adapter.as_str(), "roster-domain"].iter().collect::<BTreeSet<_>>(), "{adapter}");
+        let stands_on = names(&tree(&["-p", adapter]));
+        let ours: BTreeSet<_> = stands_on.into_iter().filter(|name| name.starts_with("roster")).collect();
+        assert_eq!(ours, BTreeSet::from([adapter.clone(), "roster-domain".to_owned()]), "{adapter}");
     }
 }
 
 async fn the_app_is_the_only_crate_that_names_adapters_and_wiring_the_only_file() {
     let adapters = adapters();
     for member in members().into_iter().filter(|member| member != "roster" && !adapters.contains(member)) {
-        let named: Vec<_> = names(&tree(&["-p", &member])).into_iter().filter(|name| adapters.contains(name)).collect();
+        let named: Vec<_> =
+            names(&tree(&["-p", &member])).into_iter().filter(|name| adapters.contains(name)).collect();
         assert!(named.is_empty(), "{member} stands on {named:?}");
     }
     let mut sources = Vec::new();
@@ -108,8 +109,9 @@ fn adapters() -> Vec<String> {
 fn members() -> Vec<String> {
     let folders = std::fs::read_dir(root().join("crates")).unwrap();
     let folders = folders.map(|folder| folder.unwrap().file_name().into_string().unwrap());
-    let mut names: Vec<_> =
-        folders.map(|folder| if folder == "app" { "roster".to_owned() } else { format!("roster-{folder}") }).collect();
+    let mut names: Vec<_> = folders
+        .map(|folder| if folder == "app" { "roster".to_owned() } else { format!("roster-{folder}") })
+        .collect();
     names.sort();
     names
 }
@@ -129,14 +131,21 @@ fn rust_files(folder: &Path, into: &mut Vec<PathBuf>) {
 fn tree(arguments: &[&str]) -> String {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.current_dir(root()).args(["tree", "--locked", "--prefix", "none", "-e", "normal"]).args(arguments);
+    command
+        .current_dir(root())
+        .args(["tree", "--locked", "--prefix", "none", "-e", "normal"])
+        .args(arguments);
     let output = command.output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap()
 }
 
 fn names(tree: &str) -> BTreeSet<String> {
-    tree.lines().filter_map(|line| line.split(' ').next()).filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    tree.lines()
+        .filter_map(|line| line.split(' ').next())
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn root() -> PathBuf {

@@ -5,12 +5,13 @@
 //! started when it ends. `cargo test -p roster-tests -- users::create` runs some of the tests.
 //!
 //! PostgreSQL is what `ROSTER_TEST_POSTGRES_URL` names, by the URL of a user who may create databases; else a
-//! container; else a temporary cluster of the programs on the `PATH`. `ROSTER_TEST_POSTGRES` can be `docker`,
+//! container; else a temporary cluster of the programs on this machine. `ROSTER_TEST_POSTGRES` can be `docker`,
 //! `programs` or `none`, to try that alone. Where there is none, the end of the run says what was not tested;
 //! where `CI` is set, that is a failure.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "an assertion of a test fails by a panic")]
 
+mod architecture;
 mod errors;
 mod health;
 mod kit;
@@ -56,6 +57,7 @@ fn trials() -> Vec<Trial> {
         program::suite(),
         repository::suite(),
         users::suite(),
+        architecture::suite(),
         errors::suite(),
         request_id::suite(),
         health::suite(),

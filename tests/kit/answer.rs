@@ -7,13 +7,10 @@ use regex::Regex;
 use reqwest::header::{CONTENT_TYPE, ETAG, HeaderMap, HeaderValue, LINK};
 use serde_json::{Value, json};
 
-const USER: [&str; 6] = ["id", "email", "name", "created_at", "updated_at", "version"];
+use super::user::{Page, User, members};
+
 const PROBLEM: [&str; 7] = ["type", "title", "status", "detail", "error", "message", "request_id"];
 
-/// RFC 3339, in UTC, with six digits of a second.
-static TIMESTAMP: LazyLock<Regex> = LazyLock::new(|| {
-    Regex::new(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$").unwrap()
-});
 /// A relative reference to the next page.
 static NEXT: LazyLock<Regex> = LazyLock::new(|| Regex::new(r#"^<([^<>:]+)>; rel="next"$"#).unwrap());
 /// What needs no escape in a query (RFC 3986 §2.3).
@@ -28,33 +25,6 @@ pub(crate) struct Answer {
     status: u16,
     headers: HeaderMap,
     body: Vec<u8>,
-}
-
-/// A user, as the API shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct User {
-    pub(crate) id: i64,
-    pub(crate) email: String,
-    pub(crate) name: String,
-    pub(crate) created_at: String,
-    pub(crate) updated_at: String,
-    pub(crate) version: i64,
-}
-
-/// A page of a list.
-#[derive(Debug, Clone)]
-pub(crate) struct Page {
-    pub(crate) items: Vec<User>,
-    pub(crate) next: Option<String>,
-    /// Where the `Link` to the next page leads, relative to this one.
-    pub(crate) link: Option<String>,
-    /// `Roster-Position`.
-    pub(crate) position: i64,
-}
-
-#[track_caller]
-fn members(body: &Value) -> BTreeSet<&str> {
-    body.as_object().map(|members| members.keys().map(String::as_str).collect()).unwrap_or_default()
 }
 
 impl Answer {
@@ -212,47 +182,5 @@ impl Answer {
     pub(crate) fn told(&self) -> String {
         let body = String::from_utf8_lossy(&self.body);
         format!("{}\n  answered {} {:?}\n  {body}", self.request, self.status, self.headers)
-    }
-}
-
-impl User {
-    /// The entity tag of this version.
-    pub(crate) fn etag(&self) -> String {
-        format!("\"{}\"", self.version)
-    }
-
-    /// What a client sends back when it got this user.
-    pub(crate) fn to_json(&self) -> Value {
-        let Self { id, email, name, created_at, updated_at, version } = self;
-        json!({"id": id, "email": email, "name": name, "created_at": created_at, "updated_at": updated_at, "version": version})
-    }
-
-    #[track_caller]
-    fn read(body: &Value, told: &str) -> Self {
-        assert_eq!(members(body), USER.into(), "{told}");
-        let number = |member: &str| match body[member].as_i64() {
-            Some(number) if number >= 1 => number,
-            _ => panic!("{member} is no positive integer: {told}"),
-        };
-        let text = |member: &str| match body[member].as_str() {
-            Some(text) => text.to_owned(),
-            None => panic!("{member} is no string: {told}"),
-        };
-        let time = |member: &str| {
-            let time = text(member);
-            assert!(TIMESTAMP.is_match(&time), "{member}: {told}");
-            time
-        };
-        let user = Self {
-            id: number("id"),
-            email: text("email"),
-            name: text("name"),
-            created_at: time("created_at"),
-            updated_at: time("updated_at"),
-            version: number("version"),
-        };
-        // In this form, times are in order where their texts are.
-        assert!(user.created_at <= user.updated_at, "{told}");
-        user
     }
 }

@@ -13,12 +13,16 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     if let Some(given) = env::var_os("ROSTER_TEST_BINARY") {
         return Ok(given.into());
     }
-    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.args(["build", "--workspace", "--bins", "--tests", "--message-format=json-render-diagnostics"]);
-    cargo.args(same_profile()?).arg("--quiet").current_dir(workspace());
-    for (name, _) in env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
-        cargo.env_remove(name);
-    }
+    let mut cargo = cargo();
+    cargo.args([
+        "build",
+        "--locked",
+        "--workspace",
+        "--bins",
+        "--tests",
+        "--message-format=json-render-diagnostics",
+    ]);
+    cargo.args(same_profile()?).arg("--quiet");
     let built = cargo.stderr(Stdio::inherit()).output().map_err(|error| format!("cargo: {error}"))?;
     if !built.status.success() {
         return Err(format!("the program does not build: {}", built.status));
@@ -26,6 +30,16 @@ pub(crate) fn build() -> Result<PathBuf, String> {
     let messages = String::from_utf8_lossy(&built.stdout);
     let executable = messages.lines().filter_map(program).next_back();
     executable.ok_or_else(|| "cargo built no program named `roster`".to_owned())
+}
+
+/// The cargo that runs these tests, at the workspace.
+fn cargo() -> Command {
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    cargo.current_dir(workspace());
+    for (name, _) in env::vars_os().filter(|(name, _)| is_of_this_package(name)) {
+        cargo.env_remove(name);
+    }
+    cargo
 }
 
 fn workspace() -> PathBuf {

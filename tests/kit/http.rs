@@ -8,7 +8,8 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
-use super::answer::{Answer, User};
+use super::answer::Answer;
+use super::user::User;
 
 /// Where users are.
 pub(crate) const USERS: &str = "/api/v1/users";

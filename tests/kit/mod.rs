@@ -15,8 +15,9 @@ mod roster;
 mod run;
 mod servers;
 mod suite;
+mod user;
 
-pub(crate) use answer::{Answer, Page, User};
+pub(crate) use answer::Answer;
 pub(crate) use conduct::catch_panics;
 pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite};
 pub(crate) use gateway::Gateway;
@@ -27,3 +28,4 @@ pub(crate) use raw::Raw;
 pub(crate) use roster::{Program, Roster};
 pub(crate) use run::Run;
 pub(crate) use suite::{Suite, suite, trial};
+pub(crate) use user::{Page, User};

@@ -1,4 +1,4 @@
-//! `GET /users`: pages, orders and filters.
+//! `GET /users`: pages and orders.
 
 use std::time::Duration;
 
@@ -18,18 +18,13 @@ suite![
     pages_neither_skip_nor_repeat_while_users_come_and_go,
     a_cursor_that_is_none_is_malformed,
     a_cursor_belongs_to_its_order_and_filters,
-    an_email_is_found_however_it_is_written,
-    what_could_not_be_an_email_finds_nothing,
-    a_name_is_found_by_its_beginning_in_any_case,
-    wildcards_stand_for_themselves,
-    both_filters_hold_together,
     the_newest_position_is_told_on_every_list,
     head_tells_the_same_without_the_body,
     a_trailing_slash_makes_no_difference,
 ];
 
 /// The list with this query.
-async fn list(roster: &Roster, query: &str) -> Page {
+pub(super) async fn list(roster: &Roster, query: &str) -> Page {
     roster.get(&format!("{USERS}?{query}")).await.page()
 }
 
@@ -37,13 +32,8 @@ fn ids(users: &[User]) -> Vec<i64> {
     users.iter().map(|user| user.id).collect()
 }
 
-/// The names on the page that a filter finds.
-async fn names(roster: &Roster, query: &str) -> Vec<String> {
-    list(roster, query).await.items.into_iter().map(|user| user.name).collect()
-}
-
 /// Users with these names.
-async fn named(roster: &Roster, names: &[&str]) {
+pub(super) async fn named(roster: &Roster, names: &[&str]) {
     for (nth, name) in names.iter().enumerate() {
         roster
             .post(USERS, &json!({"email": format!("named{nth}@example.org"), "name": name}))
@@ -182,61 +172,6 @@ async fn a_cursor_belongs_to_its_order_and_filters(roster: Roster) {
     // What stands by default may also be said.
     let cursor = list(&roster, "limit=1").await.next.unwrap();
     assert_eq!(list(&roster, &format!("order=asc&after={cursor}")).await.items.len(), 2);
-}
-
-async fn an_email_is_found_however_it_is_written(roster: Roster) {
-    let users = roster.users(3).await;
-    for email in ["user1@example.org", "USER1@Example.Org", "%20user1@example.org%09", "user1%40example.org"]
-    {
-        assert_eq!(list(&roster, &format!("email={email}")).await.items, users[1..2], "{email}");
-    }
-    assert_eq!(list(&roster, "email=user@example.org").await.items, []);
-}
-
-async fn what_could_not_be_an_email_finds_nothing(roster: Roster) {
-    roster.users(2).await;
-    let long = format!("{}@example.org", "a".repeat(300));
-    for impossible in ["nonsense", "", "%20", "@", "user1@example", "a%00b@example.org", "%25", long.as_str()]
-    {
-        assert_eq!(list(&roster, &format!("email={impossible}")).await.items, [], "{impossible}");
-    }
-}
-
-async fn a_name_is_found_by_its_beginning_in_any_case(roster: Roster) {
-    named(&roster, &["Émile Zola", "ÉMILE DURKHEIM", "Emile Ajar", "李坤", "Zoë"]).await;
-    for (prefix, expected) in [
-        ("%C3%A9mi", vec!["Émile Zola", "ÉMILE DURKHEIM"]),
-        ("%C3%89MILE%20Z", vec!["Émile Zola"]),
-        ("mile", vec![]),
-        ("emile%20ajar", vec!["Emile Ajar"]),
-        ("emile%20ajar%20", vec![]),
-        ("%E6%9D%8E", vec!["李坤"]),
-        ("Z", vec!["Zoë"]),
-        ("%F4%8F%BF%BF", vec![]),
-    ] {
-        assert_eq!(names(&roster, &format!("name={prefix}")).await, expected, "{prefix}");
-    }
-}
-
-async fn wildcards_stand_for_themselves(roster: Roster) {
-    named(&roster, &["100% Ada", "100 Ada", "a_b", "axb", "c\\d", "c'; --"]).await;
-    for (prefix, expected) in [
-        ("100%25", vec!["100% Ada"]),
-        ("%25", vec![]),
-        ("a_", vec!["a_b"]),
-        ("_", vec![]),
-        ("c%5C", vec!["c\\d"]),
-        ("c%27", vec!["c'; --"]),
-        ("*", vec![]),
-    ] {
-        assert_eq!(names(&roster, &format!("name={prefix}")).await, expected, "{prefix}");
-    }
-}
-
-async fn both_filters_hold_together(roster: Roster) {
-    let users = roster.users(2).await;
-    assert_eq!(list(&roster, "email=user1@example.org&name=name%20of").await.items, users[1..]);
-    assert_eq!(list(&roster, "email=user1@example.org&name=nobody").await.items, []);
 }
 
 async fn the_newest_position_is_told_on_every_list(roster: Roster) {

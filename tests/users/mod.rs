@@ -8,6 +8,7 @@ mod preconditions;
 mod read;
 mod replace;
 mod rules;
+mod search;
 
 use libtest_mimic::Trial;
 
@@ -17,6 +18,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         rules::suite(),
         read::suite(),
         list::suite(),
+        search::suite(),
         replace::suite(),
         patch::suite(),
         delete::suite(),

@@ -117,9 +117,11 @@ impl Cluster {
 }
 
 impl Programs {
-    /// Those beside the `postgres` on the `PATH`.
+    /// Those beside the `postgres` on the `PATH`, or those that Debian keeps off it.
     fn find() -> Result<Self, String> {
-        let postgres = on_path("postgres").ok_or("there is no `postgres` on the PATH")?;
+        let postgres = on_path("postgres").or_else(of_debian);
+        let postgres =
+            postgres.ok_or("there is no `postgres` on the PATH or in /usr/lib/postgresql/*/bin")?;
         let folder = postgres.canonicalize().map_err(told)?.parent().map(Path::to_owned).unwrap_or_default();
         for program in ["initdb", "pg_ctl"] {
             if !is_file(&folder.join(program)) {
@@ -153,6 +155,14 @@ pub(crate) fn stop_cluster(leftover: &Path) {
         // Where the server has ended already, there is nothing to stop.
         let _ = stop.args(["stop", "-m", "immediate", "-D"]).arg(cluster.join("data")).status();
     }
+}
+
+/// The newest of those in their folders by version.
+fn of_debian() -> Option<PathBuf> {
+    let versions = fs::read_dir("/usr/lib/postgresql").ok()?.flatten().map(|entry| entry.path());
+    let version = |folder: &PathBuf| folder.file_name()?.to_str()?.parse::<u32>().ok();
+    let installed = versions.filter(|folder| is_file(&folder.join("bin/postgres")));
+    installed.max_by_key(version).map(|folder| folder.join("bin/postgres"))
 }
 
 /// Whoever runs the programs where root must not: the user and group `postgres`, or else `nobody`.
