@@ -172,7 +172,7 @@ fn a_response_or_request_that_no_client_may_see_is_refused() {
         ("file.yaml", request("GET", "'file:///etc/passwd'"), Unreadable("http and https", 2)),
         ("relative.yaml", request("GET", "/users"), Unreadable("absolute", 2)),
         ("method.yaml", request("\"GET / HTTP/1.1\\r\\nX: \"", "'http://h/'"), Unreadable("not a method", 2)),
-        ("uri_crlf.yaml", request("GET", "\"http://h/\\r\\nX: y\""), Opens(1)),
+        ("uri_crlf.yaml", request("GET", "\"http://h/\\r\\nX: y\""), Unreadable("no URI may have", 2)),
         ("no_uri.yaml", asking("{method: GET}"), Unreadable("no `uri`", 2)),
     ];
     for (name, bytes, end) in cases {

@@ -6,6 +6,7 @@ mod concurrency;
 mod hostile;
 mod interop;
 mod leaks;
+mod matching;
 mod policy;
 mod processes;
 mod properties;

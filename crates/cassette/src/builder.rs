@@ -15,6 +15,8 @@ pub(crate) struct Config {
     pub(crate) match_on: Vec<Matcher>,
     pub(crate) strict_query: bool,
     pub(crate) filters: Filters,
+    /// Placeholders and the secrets they stand for.
+    pub(crate) secrets: Vec<(String, String)>,
     pub(crate) leak_gate: LeakGate,
     pub(crate) allow_playback_repeats: bool,
     pub(crate) drop_unused_requests: bool,
@@ -33,6 +35,7 @@ impl Default for Config {
             match_on: Matcher::DEFAULT.to_vec(),
             strict_query: false,
             filters: Filters::default(),
+            secrets: Vec::new(),
             leak_gate: LeakGate::default(),
             allow_playback_repeats: false,
             drop_unused_requests: false,
@@ -131,8 +134,8 @@ impl VcrBuilder {
         V: Into<String>,
     {
         let secrets: Vec<(String, String)> = secrets.into_iter().map(|(p, v)| (p.into(), v.into())).collect();
-        self.config.leak_gate.canaries.extend(secrets.iter().map(|(_, value)| value.clone()));
-        self.config.filters.sensitive = Sensitive::new(secrets);
+        self.config.secrets.extend(secrets);
+        self.config.filters.sensitive = Sensitive::new(self.config.secrets.clone());
         self
     }
 
@@ -238,7 +241,13 @@ impl VcrBuilder {
     }
 
     /// The finished [`Vcr`].
-    pub fn build(self) -> Vcr {
+    pub fn build(mut self) -> Vcr {
+        let secrets = &self.config.secrets;
+        // One that a placeholder contains would be found wherever that stands.
+        let apart =
+            |value: &String| secrets.iter().all(|(placeholder, _)| !placeholder.contains(value.as_str()));
+        let values = secrets.iter().map(|(_, value)| value).filter(|value| apart(value)).cloned();
+        self.config.leak_gate.canaries.extend(values.collect::<Vec<_>>());
         Vcr::new(self.config)
     }
 }

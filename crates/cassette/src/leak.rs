@@ -9,6 +9,8 @@ use crate::interaction::Interaction;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use std::fmt;
 
+const URI: &str = "request URI";
+
 /// Shorter canaries are looked for as they are only: their other spellings turn up by chance.
 const SHORTEST_CODED: usize = 6;
 
@@ -59,6 +61,7 @@ impl LeakGate {
             self.canaries.iter().filter(|canary| !canary.is_empty()).map(|c| needles(c)).collect();
         let mut findings = Vec::new();
         for (index, interaction) in interactions.iter().enumerate() {
+            let before = findings.len();
             for (place, text) in places(interaction) {
                 let kinds = needles.iter().filter_map(|needles| canary(needles, &text));
                 let kinds = kinds.chain(self.patterns.then(|| self.pattern(&place, &text)).flatten());
@@ -71,6 +74,7 @@ impl LeakGate {
                 );
                 findings.push(finding(index, interaction, "request body", kind, name));
             }
+            blot_out(&mut findings[before..], interaction);
         }
         findings
     }
@@ -85,14 +89,24 @@ impl LeakGate {
 }
 
 fn finding(index: usize, interaction: &Interaction, place: &str, kind: String, excerpt: &str) -> Finding {
-    let uri = interaction.request.uri.split('?').next().unwrap_or_default();
-    let request = format!("{} {uri}", interaction.request.method);
+    let request = &interaction.request;
+    let request = format!("{} {}", request.method, request.uri.split('?').next().unwrap_or_default());
     Finding { interaction: index + 1, request, place: place.to_owned(), kind, excerpt: excerpt.to_owned() }
+}
+
+/// Where the URI holds a secret, no finding of the interaction may show more of it than the host.
+fn blot_out(findings: &mut [Finding], interaction: &Interaction) {
+    if findings.iter().any(|finding| finding.place == URI) {
+        let host = interaction.request.uri.splitn(4, '/').take(3).collect::<Vec<_>>().join("/");
+        for finding in findings {
+            finding.request = format!("{} {host}/…", interaction.request.method);
+        }
+    }
 }
 
 /// Every part of an interaction with its name; a body kept coded is looked at decoded as well.
 fn places(Interaction { request, response }: &Interaction) -> Vec<(String, Vec<u8>)> {
-    let mut places = vec![("request URI".to_owned(), request.uri.clone().into_bytes())];
+    let mut places = vec![(URI.to_owned(), request.uri.clone().into_bytes())];
     let mut add_headers = |side: &str, headers: &Headers| {
         for (name, values) in headers.iter() {
             places.extend(
@@ -119,13 +133,11 @@ fn needles(canary: &str) -> Vec<Vec<u8>> {
     let mut all = spellings(canary);
     for shift in 0..3 {
         let padded = [vec![0; shift], canary.as_bytes().to_vec()].concat();
-        let whole = padded.len() / 3 * 4;
-        let start = if shift == 0 { 0 } else { 4 };
+        // Only characters of which every bit is the canary's; each has six.
+        let (start, end) = ((shift * 8).div_ceil(6), padded.len() * 8 / 6);
         let encoded = STANDARD_NO_PAD.encode(&padded);
-        if whole > start + 4 {
-            all.push(encoded.as_bytes()[start..whole].to_vec());
-            all.push(encoded[start..whole].replace('+', "-").replace('/', "_").into_bytes());
-        }
+        all.push(encoded.as_bytes()[start..end].to_vec());
+        all.push(encoded[start..end].replace('+', "-").replace('/', "_").into_bytes());
     }
     all
 }
@@ -184,6 +196,7 @@ mod tests {
             coded("bob:hunter2 & co"),
             coded("alice:hunter2 & co?"),
             coded("me:hunter2 & co?"),
+            coded("http://x:hunter2 & co@h"),
         ];
         for body in bodies {
             let interaction = with_body(&body);
@@ -192,6 +205,19 @@ mod tests {
             assert!(!findings[0].to_string().contains("hunter2"), "{}", findings[0]);
         }
         assert!(gate.inspect(&[&with_body("nothing here")], &[]).is_empty());
+    }
+
+    #[test]
+    fn a_secret_in_a_uri_is_not_shown_in_any_finding_of_its_interaction() {
+        let gate = LeakGate { canaries: vec!["hunter2".into()], ..LeakGate::default() };
+        let mut interaction = with_body("hunter2");
+        interaction.request.uri = "http://h.example/hunter2/x".into();
+        let findings = gate.inspect(&[&interaction], &[]);
+        assert_eq!(findings.len(), 2);
+        for finding in findings {
+            assert!(finding.request == "GET http://h.example/…", "{finding}");
+            assert!(!finding.to_string().contains("hunter2"), "{finding}");
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use hyper::ext::ReasonPhrase;
 use reqwest::{Body, Request, Response, ResponseBuilderExt};
 use reqwest_middleware::{Middleware, Next, Result};
 use std::sync::Arc;
-use url::Url;
+use url::{Position, Url};
 
 /// A cassette as a middleware of [`reqwest_middleware`]; the last of its chain.
 #[derive(Clone, Debug)]
@@ -62,7 +62,7 @@ impl Middleware for CassetteMiddleware {
             return next.run(request, extensions).await;
         }
         let (request, recorded) = copy(request, self.session.body_limit()).await?;
-        match self.session.decide(&recorded)? {
+        match self.session.decide(recorded)? {
             Decision::PassBy => next.run(request, extensions).await,
             Decision::Play(response) => Ok(played(response, request.url().clone())?),
             Decision::Record(recording) => self.record(request, extensions, next, recording).await,
@@ -83,22 +83,12 @@ async fn copy(mut request: Request, limit: usize) -> Result<(Request, RecordedRe
     headers.join_values();
     let recorded = RecordedRequest {
         method: request.method().as_str().to_owned(),
-        uri: bare(request.url()),
+        uri: request.url()[..Position::AfterQuery].to_owned(),
         headers,
         body: body.clone().unwrap_or_default(),
     };
     *request.body_mut() = body.map(Body::from);
     Ok((request, recorded))
-}
-
-/// The URI as it goes over the wire: no user information, no fragment.
-fn bare(url: &Url) -> String {
-    let mut url = url.clone();
-    url.set_fragment(None);
-    // Neither can fail where there is a host, and http has one.
-    let _ = url.set_username("");
-    let _ = url.set_password(None);
-    url.into()
 }
 
 async fn collect(body: Body, limit: usize, what: &str) -> Result<Bytes> {
@@ -139,7 +129,9 @@ fn message(parts: &http::response::Parts) -> String {
 fn played(recorded: RecordedResponse, url: Url) -> std::result::Result<Response, VcrError> {
     let RecordedResponse { status, message, headers, body } = recorded;
     let mut builder = http::Response::builder().status(status).url(url);
-    if message != RecordedResponse::usual_message(status)
+    // Over HTTP/2 there is none, and httpx records an empty one.
+    if !message.is_empty()
+        && message != RecordedResponse::usual_message(status)
         && let Ok(reason) = ReasonPhrase::try_from(message.into_bytes())
     {
         builder = builder.extension(reason);

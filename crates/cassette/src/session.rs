@@ -88,7 +88,7 @@ impl Session {
         self.config.filters.ignored.contains(uri)
     }
 
-    pub(crate) fn decide(self: &Arc<Self>, request: &RecordedRequest) -> Result<Decision, VcrError> {
+    pub(crate) fn decide(self: &Arc<Self>, request: RecordedRequest) -> Result<Decision, VcrError> {
         let Some(filtered) = self.config.filters.request(request) else {
             return Ok(Decision::PassBy);
         };
@@ -257,7 +257,7 @@ fn take_in(stored: Stored, config: &Config, tape: &mut Tape) -> Result<Vec<Entry
         config.filters.sensitive.restore(&mut interaction);
         let Interaction { request, response } = interaction;
         if let (Some(request), Some(response)) =
-            (config.filters.request(&request), config.filters.response(response))
+            (config.filters.request(request), config.filters.response(response))
         {
             tape.load(Prepared::new(request).map_err(VcrError::Filtered)?, response);
         }

@@ -68,6 +68,9 @@ impl Lock {
     pub(crate) fn hold(path: &Path) -> Result<Self, VcrError> {
         let mut name = DefaultHasher::new();
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        // It must exist to have one name only.
+        let io = |source| VcrError::Io { path: folder.to_owned(), doing: "creating the folder", source };
+        fs::create_dir_all(folder).map_err(io)?;
         fs::canonicalize(folder).unwrap_or_else(|_| folder.to_owned()).hash(&mut name);
         path.file_name().hash(&mut name);
         let file = std::env::temp_dir().join(format!("roster-cassette-{:016x}.lock", name.finish()));
@@ -89,7 +92,6 @@ pub(crate) fn replace(path: &Path, text: &str) -> Result<(), VcrError> {
     // A symbolic link stays one; what it points to is replaced.
     let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
     let folder = target.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    fs::create_dir_all(folder).map_err(io("creating its folder"))?;
     remove_leftovers(folder, &target);
     let beside = folder.join(temporary_name(&target));
     let written = write_synced(&beside, text, &target).and_then(|()| fs::rename(&beside, &target));
@@ -146,6 +148,7 @@ mod tests {
     fn a_file_is_replaced_whole_and_nothing_is_left_beside_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/folder/a.yaml");
+        let _lock = Lock::hold(&path).unwrap();
         replace(&path, "one").unwrap();
         fs::write(path.with_file_name(".a.yaml.1-0.cassette-tmp"), "killed").unwrap();
         replace(&path, "two").unwrap();

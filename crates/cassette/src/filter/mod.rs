@@ -118,6 +118,15 @@ impl<N: Into<String>, R: Into<String>> From<(N, R)> for Filter {
     }
 }
 
+/// Takes `user:password@` out of a URI: it goes over the wire as a header, if at all (RFC 9110, section 4.2.4).
+fn remove_user(uri: &mut String) {
+    let Some(start) = uri.find("://").map(|at| at + 3) else { return };
+    let end = uri[start..].find(['/', '?', '#']).map_or(uri.len(), |at| start + at);
+    if let Some(at) = uri[start..end].rfind('@') {
+        uri.replace_range(start..=start + at, "");
+    }
+}
+
 /// Every filter of a [`Vcr`](crate::Vcr), in vcrpy's order: headers, query, body, ignored hosts, hooks.
 #[derive(Clone)]
 pub(crate) struct Filters {
@@ -151,8 +160,8 @@ impl Default for Filters {
 
 impl Filters {
     /// The request as it is compared and kept; `None` where it is neither.
-    pub(crate) fn request(&self, request: &RecordedRequest) -> Option<RecordedRequest> {
-        let mut request = request.clone();
+    pub(crate) fn request(&self, mut request: RecordedRequest) -> Option<RecordedRequest> {
+        remove_user(&mut request.uri);
         match &self.headers {
             Some(filters) => headers::filter_request(&mut request, filters),
             None => headers::remove_usual_secrets(&mut request),
@@ -176,6 +185,24 @@ impl Filters {
             (Some(filters), _) => headers::filter_response(request, response, filters),
             (None, None) => headers::remove_cookies_set(response),
             (None, Some(_)) => {}
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_in_a_uri_goes_and_an_at_sign_elsewhere_stays() {
+        for (uri, bare) in [
+            ("http://bob:s3cr@t@h:1/a@b", "http://h:1/a@b"),
+            ("http://h?mail=a@b", "http://h?mail=a@b"),
+            ("http://h", "http://h"),
+        ] {
+            let mut uri = uri.to_owned();
+            remove_user(&mut uri);
+            assert_eq!(uri, bare);
         }
     }
 }

@@ -8,9 +8,8 @@ pub(super) fn filter(request: &mut RecordedRequest, filters: &[Filter]) {
     if filters.is_empty() {
         return;
     }
-    let Some((base, query)) = request.uri.split_once('?') else {
-        return;
-    };
+    let whole = request.uri.split('#').next().unwrap_or_default();
+    let Some((base, query)) = whole.split_once('?') else { return };
     let mut pairs: Vec<(String, String)> =
         url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     pairs.sort();
@@ -55,6 +54,7 @@ mod tests {
         assert_eq!(filtered(uri, &filters), "http://h/p?a=x+y&flag=&sig=S&z=1");
         assert_eq!(filtered("http://h/p?api_key=K", &filters), "http://h/p");
         assert_eq!(filtered("http://h/p", &filters), "http://h/p");
+        assert_eq!(filtered("http://h/p?a=1&api_key=K#end", &filters), "http://h/p?a=1");
     }
 
     #[test]

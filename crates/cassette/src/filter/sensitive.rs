@@ -114,7 +114,8 @@ fn unused(placeholder: &str, kind: usize, pairs: &[Pair]) -> Vec<u8> {
         let (head, tail) = placeholder.split_at(at);
         let head: String = match kind {
             0 => return format!("{placeholder}{step}").into_bytes(),
-            1..=3 => spelled(head.bytes(), |out, byte| write!(out, "%{byte:02X}")),
+            1..=2 => spelled(head.bytes(), |out, byte| write!(out, "%{byte:02X}")),
+            3 => spelled(head.bytes(), |out, byte| write!(out, "%{byte:02x}")),
             4..=5 => spelled(head.encode_utf16(), |out, unit| write!(out, "\\u{unit:04x}")),
             _ => return STANDARD.encode(format!("{}{placeholder}", "~".repeat(step))).into_bytes(),
         };

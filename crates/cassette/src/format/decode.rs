@@ -98,6 +98,9 @@ fn request(node: &Node) -> Result<RecordedRequest, FormatError> {
 /// Absolute, of `http` or `https`, with a host.
 pub(crate) fn check_uri(text: &str) -> Result<url::Url, String> {
     let shown = text.escape_debug();
+    if text.contains(char::is_control) {
+        return Err(format!("`{shown}` has a character that no URI may have"));
+    }
     let uri = url::Url::parse(text).map_err(|error| format!("`{shown}` is not an absolute URI: {error}"))?;
     match uri.scheme() {
         "http" | "https" if uri.has_host() => Ok(uri),

@@ -52,7 +52,7 @@ pub(crate) struct Limits {
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_bytes: 16 << 20, depth: 64, nodes: 4_000_000, interactions: 10_000, body_bytes: 8 << 20 }
+        Self { file_bytes: 16 << 20, depth: 64, nodes: 2_000_000, interactions: 10_000, body_bytes: 8 << 20 }
     }
 }
 
@@ -112,13 +112,24 @@ impl Node {
 
 /// Refuses a key that stands twice in one mapping: a reader would silently drop one of the values.
 pub(crate) fn refuse_twice(entries: &[Entry]) -> Result<(), FormatError> {
+    // Most mappings are small, and then no table is as fast as looking at each pair.
+    const SMALL: usize = 16;
+    if entries.len() <= SMALL {
+        let earlier = |at: usize| entries[..at].iter().find(|known| known.key == entries[at].key);
+        let twice = (0..entries.len()).find_map(|at| earlier(at).map(|first| (first, &entries[at])));
+        return twice.map_or(Ok(()), |(first, second)| Err(stands_twice(first, second)));
+    }
     let mut seen = std::collections::HashMap::new();
     for entry in entries {
-        if let Some(first) = seen.insert(entry.key.as_str(), entry.line) {
-            let at = if first > 0 { format!(" (first on line {first})") } else { String::new() };
-            let reason = format!("the key `{}` stands twice in one mapping{at}", entry.key.escape_debug());
-            return Err(FormatError::new(entry.line, reason));
+        if let Some(first) = seen.insert(entry.key.as_str(), entry) {
+            return Err(stands_twice(first, entry));
         }
     }
     Ok(())
+}
+
+fn stands_twice(first: &Entry, second: &Entry) -> FormatError {
+    let at = if first.line > 0 { format!(" (first on line {})", first.line) } else { String::new() };
+    let reason = format!("the key `{}` stands twice in one mapping{at}", second.key.escape_debug());
+    FormatError::new(second.line, reason)
 }

@@ -3,6 +3,7 @@
 use super::tree::{Entry, FormatError, Limits, Node, Value, refuse_twice};
 use base64::{Engine, alphabet, engine::GeneralPurpose, engine::GeneralPurposeConfig};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span, StrInput, Tag};
+use std::borrow::Cow;
 
 const CORE: &str = "tag:yaml.org,2002:";
 
@@ -60,7 +61,7 @@ impl<'a> Reader<'a> {
             return Err(FormatError::limit(line, format!("nested more than {} deep", self.limits.depth)));
         }
         let value = match event {
-            Event::Scalar(text, style, _, tag) => scalar(&text, style, tag.as_deref(), line)?,
+            Event::Scalar(text, style, _, tag) => scalar(text, style, tag.as_deref(), line)?,
             Event::SequenceStart(_, tag) => self.sequence(tag.as_deref(), line, depth)?,
             Event::MappingStart(_, tag) => self.mapping(tag.as_deref(), line, depth)?,
             Event::Alias(_) => {
@@ -107,7 +108,7 @@ impl<'a> Reader<'a> {
                 (Event::MappingEnd, _) => break,
                 (event, span) => {
                     let key = self.node_of(event, &span, depth + 1)?;
-                    entries.push(entry(&key, self.node(depth + 1)?)?);
+                    entries.push(entry(key, self.node(depth + 1)?)?);
                 }
             }
         }
@@ -119,13 +120,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-fn entry(key: &Node, value: Node) -> Result<Entry, FormatError> {
+fn entry(key: Node, value: Node) -> Result<Entry, FormatError> {
+    let line = key.line;
     let plain = matches!(key.value, Value::Plain(_) | Value::Null);
-    let text = match &key.value {
-        Value::Null => "null",
-        _ => key.text().ok_or_else(|| key.error(format!("a key is {}, not text", key.kind())))?,
+    let key = match key.value {
+        Value::Null => "null".to_owned(),
+        Value::Plain(text) | Value::Text(text) => text,
+        _ => key.text().ok_or_else(|| key.error(format!("a key is {}, not text", key.kind())))?.to_owned(),
     };
-    Ok(Entry { line: key.line, key: text.to_owned(), plain, value })
+    Ok(Entry { line, key, plain, value })
 }
 
 /// The content of Python's `BytesIO` (first of its state) or `iter` (its one argument), as vcrpy restores them.
@@ -141,22 +144,27 @@ fn python_buffer(entries: Vec<Entry>, field: &str) -> Value {
     }
 }
 
-fn scalar(text: &str, style: ScalarStyle, tag: Option<&Tag>, line: usize) -> Result<Value, FormatError> {
+fn scalar(
+    text: Cow<'_, str>,
+    style: ScalarStyle,
+    tag: Option<&Tag>,
+    line: usize,
+) -> Result<Value, FormatError> {
     let name = tag.map(full_name).unwrap_or_default();
     match name.strip_prefix(CORE).unwrap_or(&name) {
         "" if style == ScalarStyle::Plain => Ok(plain(text)),
-        "" | "!" | "str" | "python/str" | "python/unicode" => Ok(Value::Text(text.to_owned())),
+        "" | "!" | "str" | "python/str" | "python/unicode" => Ok(Value::Text(text.into_owned())),
         "null" => Ok(Value::Null),
-        "bool" | "int" | "float" | "timestamp" => Ok(Value::Plain(text.to_owned())),
-        "binary" => binary(text, line),
+        "bool" | "int" | "float" | "timestamp" => Ok(Value::Plain(text.into_owned())),
+        "binary" => binary(&text, line),
         _ => Err(unknown_tag(&name, line)),
     }
 }
 
-fn plain(text: &str) -> Value {
-    match text {
+fn plain(text: Cow<'_, str>) -> Value {
+    match &*text {
         "" | "~" | "null" | "Null" | "NULL" => Value::Null,
-        _ => Value::Plain(text.to_owned()),
+        _ => Value::Plain(text.into_owned()),
     }
 }
 
