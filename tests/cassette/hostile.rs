@@ -253,7 +253,8 @@ async fn an_empty_file_in_mode_none_is_an_absent_cassette_and_nothing_is_sent() 
     assert!(matches!(VcrError::of(&error), Some(VcrError::NotFound(_))), "{error}");
 }
 
-/// Not a fuzzer's depth, but its manner: what becomes of a file with bytes changed, cut or doubled is never a panic.
+/// Not a fuzzer's depth, but its manner: what becomes of a file with bytes changed, cut or doubled is never a
+/// panic.
 #[test]
 fn files_with_damage_anywhere_open_or_fail_but_never_panic() {
     use proptest::prelude::*;

@@ -75,8 +75,8 @@ async fn recording_the_same_again_gives_the_same_bytes() {
     }
 }
 
-/// The cassettes that the fixtures hint at and do not hold: decoded by vcrpy, chunked uploads, streams, iterators,
-/// query filters, binary header values, async httpx, nested filters, sensitive data, metadata.
+/// The cassettes that the fixtures hint at and do not hold: decoded by vcrpy, chunked uploads, streams,
+/// iterators, query filters, binary header values, async httpx, nested filters, sensitive data, metadata.
 const RECORD_MORE: &str = include_str!("record_more.py");
 
 #[tokio::test(flavor = "multi_thread")]

@@ -4,7 +4,8 @@ use crate::support::manifest::{Manifest, client};
 use crate::support::{fixtures, standard};
 use roster_cassette::RecordMode;
 
-/// The server that the cassettes were recorded from is long gone, so nothing here can have come over the network.
+/// The server that the cassettes were recorded from is long gone, so nothing here can have come over the
+/// network.
 #[tokio::test]
 async fn every_step_of_every_cassette_of_vcrpy_plays_as_the_manifest_says() {
     let mut steps = 0;
@@ -22,7 +23,8 @@ async fn every_step_of_every_cassette_of_vcrpy_plays_as_the_manifest_says() {
     assert_eq!(steps, 58);
 }
 
-/// Re-recording must begin from a file that reads back the same: each one is rewritten whole and played again.
+/// Re-recording must begin from a file that reads back the same: each one is rewritten whole and played
+/// again.
 #[tokio::test]
 async fn a_cassette_of_vcrpy_that_is_rewritten_plays_the_same() {
     let folder = tempfile::tempdir().unwrap();

@@ -55,15 +55,15 @@ pub struct VcrBuilder {
 }
 
 impl VcrBuilder {
-    /// The folder of the cassettes. A name is looked up in it unless it starts with it already. A relative one is taken
-    /// from the working directory, which under `cargo test` is the package.
+    /// The folder of the cassettes. A name is looked up in it unless it starts with it already. A relative
+    /// one is taken from the working directory, which under `cargo test` is the package.
     pub fn cassette_library_dir(mut self, folder: impl Into<PathBuf>) -> Self {
         self.config.library_dir = Some(folder.into());
         self
     }
 
-    /// When to record and when to replay. Without it, `none` where the variable `CI` is set, else `once`. The variable
-    /// `VCR_RECORD_MODE` decides before both.
+    /// When to record and when to replay. Without it, `none` where the variable `CI` is set, else `once`. The
+    /// variable `VCR_RECORD_MODE` decides before both.
     pub fn record_mode(mut self, mode: RecordMode) -> Self {
         self.config.mode = Some(mode);
         self
@@ -89,9 +89,9 @@ impl VcrBuilder {
 
     /// Takes header fields out of requests, whatever the case of their names.
     ///
-    /// Without it, and without [`filter_response_headers`](Self::filter_response_headers), the usual secrets are removed:
-    /// `authorization`, `proxy-authorization`, `cookie`, `x-api-key`, `api-key`, `x-auth-token`, and `set-cookie` of
-    /// responses. With it, exactly those given.
+    /// Without it, and without [`filter_response_headers`](Self::filter_response_headers), the usual secrets
+    /// are removed: `authorization`, `proxy-authorization`, `cookie`, `x-api-key`, `api-key`, `x-auth-token`,
+    /// and `set-cookie` of responses. With it, exactly those given.
     pub fn filter_headers<F: Into<Filter>>(mut self, filters: impl IntoIterator<Item = F>) -> Self {
         self.config.filters.headers = Some(collect(filters));
         self
@@ -109,7 +109,8 @@ impl VcrBuilder {
         self
     }
 
-    /// Takes fields out of request bodies of every method: forms, multipart, and JSON of any `+json` type, at any depth.
+    /// Takes fields out of request bodies of every method: forms, multipart, and JSON of any `+json` type, at
+    /// any depth.
     pub fn filter_post_data_parameters<F: Into<Filter>>(
         mut self,
         filters: impl IntoIterator<Item = F>,
@@ -124,10 +125,10 @@ impl VcrBuilder {
         self
     }
 
-    /// Secrets, each after the placeholder that stands for it in the file. They are hidden in URI, headers and
-    /// bodies of requests and responses, in every spelling (percent-encoded, JSON, Base64), and are back when the
-    /// cassette plays. A placeholder should be a word that occurs nowhere else, such as `<TOKEN>`. The secrets are
-    /// canaries as well.
+    /// Secrets, each after the placeholder that stands for it in the file. They are hidden in URI, headers
+    /// and bodies of requests and responses, in every spelling (percent-encoded, JSON, Base64), and are back
+    /// when the cassette plays. A placeholder should be a word that occurs nowhere else, such as `<TOKEN>`.
+    /// The secrets are canaries as well.
     pub fn filter_sensitive_data<P, V>(mut self, secrets: impl IntoIterator<Item = (P, V)>) -> Self
     where
         P: Into<String>,
@@ -139,9 +140,9 @@ impl VcrBuilder {
         self
     }
 
-    /// Changes requests before they are compared and recorded, after the other filters; `None` sends the request past the
-    /// cassette. It runs on recorded requests too, when they are loaded. Hooks run in the order they were added; the
-    /// real request is never changed.
+    /// Changes requests before they are compared and recorded, after the other filters; `None` sends the
+    /// request past the cassette. It runs on recorded requests too, when they are loaded. Hooks run in the
+    /// order they were added; the real request is never changed.
     pub fn before_record_request<F>(mut self, hook: F) -> Self
     where
         F: Fn(RecordedRequest) -> Option<RecordedRequest> + Send + Sync + 'static,
@@ -150,8 +151,8 @@ impl VcrBuilder {
         self
     }
 
-    /// Changes responses before they are recorded; `None` keeps the interaction out of the cassette. It runs on recorded
-    /// responses too, when they are loaded. Whoever made the request gets the real response.
+    /// Changes responses before they are recorded; `None` keeps the interaction out of the cassette. It runs
+    /// on recorded responses too, when they are loaded. Whoever made the request gets the real response.
     pub fn before_record_response<F>(mut self, hook: F) -> Self
     where
         F: Fn(RecordedResponse) -> Option<RecordedResponse> + Send + Sync + 'static,
@@ -196,8 +197,8 @@ impl VcrBuilder {
         self
     }
 
-    /// Whether bodies are kept as they came, compressed ones with their `Content-Encoding`, and are played like that.
-    /// Without it they are kept and played decoded.
+    /// Whether bodies are kept as they came, compressed ones with their `Content-Encoding`, and are played
+    /// like that. Without it they are kept and played decoded.
     pub fn store_raw(mut self, raw: bool) -> Self {
         self.config.store_raw = raw;
         self
@@ -215,8 +216,8 @@ impl VcrBuilder {
         self
     }
 
-    /// Whether a save is refused where something looks like a secret (tokens, keys, passwords); so without it. Canaries
-    /// are looked for in any case.
+    /// Whether a save is refused where something looks like a secret (tokens, keys, passwords); so without
+    /// it. Canaries are looked for in any case.
     pub fn leak_gate(mut self, on: bool) -> Self {
         self.config.leak_gate.patterns = on;
         self

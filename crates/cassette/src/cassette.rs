@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 /// An open cassette: what a test plays from or records to, until [`finish`](Self::finish).
 ///
-/// Dropped without `finish`, it saves what was recorded as well as it can and says on standard error what went wrong; a
-/// test that panics saves too, unless `record_on_exception(false)`.
+/// Dropped without `finish`, it saves what was recorded as well as it can and says on standard error what
+/// went wrong; a test that panics saves too, unless `record_on_exception(false)`.
 #[derive(Debug)]
 #[must_use = "a cassette is saved when it is finished or dropped, so it must live as long as its test"]
 pub struct Cassette {
@@ -41,8 +41,8 @@ impl Cassette {
 
     /// A client that sends everything through this cassette.
     ///
-    /// A client that follows redirects by itself shows the cassette only the last response. To record each hop, as vcrpy
-    /// does, give it [`Policy::none`](reqwest::redirect::Policy::none) and put a
+    /// A client that follows redirects by itself shows the cassette only the last response. To record each
+    /// hop, as vcrpy does, give it [`Policy::none`](reqwest::redirect::Policy::none) and put a
     /// [`RedirectMiddleware`](crate::RedirectMiddleware) before [`middleware`](Self::middleware).
     pub fn client(&self, base: reqwest::Client) -> ClientWithMiddleware {
         ClientBuilder::new(base).with(self.middleware()).build()
@@ -81,8 +81,8 @@ impl Cassette {
     /// Saves what was recorded, if anything, and tells what was done. Requests that come later fail.
     ///
     /// # Errors
-    /// Nothing is written where something looks like a secret ([`VcrError::LeakRefused`]), where JSON should hold a
-    /// binary body ([`VcrError::NotText`]), or where another process left an unreadable file. With
+    /// Nothing is written where something looks like a secret ([`VcrError::LeakRefused`]), where JSON should
+    /// hold a binary body ([`VcrError::NotText`]), or where another process left an unreadable file. With
     /// `require_all_played`, [`VcrError::Unplayed`] comes after the file was saved.
     #[expect(
         clippy::unused_async,

@@ -1,16 +1,17 @@
-//! Content codings (RFC 9110, section 8.4.1), undone only where the bytes really are coded: vcrpy under requests keeps
-//! the header but stores the body decoded.
+//! Content codings (RFC 9110, section 8.4.1), undone only where the bytes really are coded: vcrpy under
+//! requests keeps the header but stores the body decoded.
 
 use crate::interaction::RecordedResponse;
-use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+use flate2::read::{DeflateDecoder, GzDecoder, MultiGzDecoder, ZlibDecoder};
 use std::io::Read;
 
 /// A body that decodes to more bytes than allowed.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct TooLarge;
 
-/// Makes a response what a client that decodes would see: the body decoded, the headers that spoke of the transfer gone,
-/// the length, where one is stated, that of the body. The response to `HEAD` only loses its transfer coding.
+/// Makes a response what a client that decodes would see: the body decoded, the headers that spoke of the
+/// transfer gone, the length, where one is stated, that of the body. The response to `HEAD` only loses its
+/// transfer coding.
 pub(crate) fn decode(response: &mut RecordedResponse, method: &str, limit: usize) -> Result<(), TooLarge> {
     response.headers.remove("transfer-encoding");
     if method == "HEAD" || (response.body.is_empty() && matches!(response.status, 204 | 304)) {
@@ -32,13 +33,21 @@ pub(crate) fn decode(response: &mut RecordedResponse, method: &str, limit: usize
 /// The decoded bytes, or `None` where they are not in this coding.
 fn undo(coding: &str, body: &[u8], limit: usize) -> Result<Option<Vec<u8>>, TooLarge> {
     match coding {
-        "gzip" | "x-gzip" => read(MultiGzDecoder::new(body), limit),
+        "gzip" | "x-gzip" => match read(MultiGzDecoder::new(body), limit)? {
+            // Bytes after the first member that are no other one do not count.
+            None => read(GzDecoder::new(body), limit),
+            decoded => Ok(decoded),
+        },
         "deflate" => match read(ZlibDecoder::new(body), limit)? {
             None if std::str::from_utf8(body).is_err() => raw_deflate(body, limit),
             decoded => Ok(decoded),
         },
         #[cfg(feature = "brotli")]
-        "br" => read(brotli::Decompressor::new(body, 4096), limit),
+        "br" => {
+            // Some texts begin like an empty stream.
+            let decoded = read(brotli::Decompressor::new(body, 4096), limit)?;
+            Ok(decoded.filter(|decoded| !decoded.is_empty() || body.len() < 3))
+        }
         #[cfg(feature = "zstd")]
         "zstd" => match ruzstd::decoding::StreamingDecoder::new(body) {
             Ok(decoder) => read(decoder, limit),
@@ -109,6 +118,38 @@ mod tests {
                     && !response.headers.contains("transfer-encoding")
             );
         }
+    }
+
+    #[cfg(feature = "brotli")]
+    #[test]
+    fn brotli_is_decoded_and_a_text_that_begins_like_it_stays() {
+        let coded = b"\x1b\x10\x00\xf8\x8d\x94\x6e\xde\x44\x55\x86\x96\x6c\x20\x6f\x01\x4f\x1c\x60\x1c";
+        for (body, decoded) in [(&coded[..], "hello hello hello"), (b"; text", "; text")] {
+            let mut response = response("br", body.to_vec());
+            decode(&mut response, "GET", 100).unwrap();
+            assert_eq!(response.body, decoded);
+        }
+    }
+
+    #[cfg(feature = "zstd")]
+    #[test]
+    fn zstd_is_decoded_and_a_text_stays() {
+        let coded = ruzstd::encoding::compress_to_vec(
+            &b"hello"[..],
+            ruzstd::encoding::CompressionLevel::Uncompressed,
+        );
+        for body in [coded, b"hello".to_vec()] {
+            let mut response = response("zstd", body);
+            decode(&mut response, "GET", 100).unwrap();
+            assert_eq!(response.body, "hello");
+        }
+    }
+
+    #[test]
+    fn bytes_after_a_gzip_do_not_count() {
+        let mut response = response("gzip", [gzip(b"hello"), b"\0\0junk".to_vec()].concat());
+        decode(&mut response, "GET", 100).unwrap();
+        assert_eq!(response.body, "hello");
     }
 
     #[test]

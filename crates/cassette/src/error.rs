@@ -48,7 +48,8 @@ pub enum VcrError {
         /// What is too large, by which limit, and what raises it.
         what: String,
     },
-    /// Recorded interactions were not played, and [`require_all_played`](crate::VcrBuilder::require_all_played) is set.
+    /// Recorded interactions were not played, and
+    /// [`require_all_played`](crate::VcrBuilder::require_all_played) is set.
     #[error("{}", unplayed(path, requests))]
     Unplayed {
         /// The cassette.

@@ -9,7 +9,8 @@ pub trait FromCassette<'a>: Sized {
 }
 
 impl<'a> FromCassette<'a> for ClientWithMiddleware {
-    /// A client with reqwest's defaults that sends everything through the cassette, each hop of a redirect by itself.
+    /// A client with reqwest's defaults that sends everything through the cassette, each hop of a redirect by
+    /// itself.
     fn from_cassette(cassette: &'a Cassette) -> Result<Self, reqwest::Error> {
         let base = reqwest::Client::builder().redirect(Policy::none()).build()?;
         Ok(ClientBuilder::new(base).with(RedirectMiddleware::new()).with(cassette.middleware()).build())

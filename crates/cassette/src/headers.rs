@@ -2,8 +2,8 @@ use http::{HeaderName, HeaderValue};
 
 /// Header fields of a recorded message, in the order met.
 ///
-/// Names compare without regard to case (RFC 9110, section 5.1) and keep the spelling of their first use. Values are
-/// valid by construction: no line break can be smuggled into one.
+/// Names compare without regard to case (RFC 9110, section 5.1) and keep the spelling of their first use.
+/// Values are valid by construction: no line break can be smuggled into one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Headers {
     entries: Vec<(String, Vec<HeaderValue>)>,

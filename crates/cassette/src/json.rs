@@ -1,5 +1,5 @@
-//! A small JSON reader (RFC 8259) that remembers where each value stands, so that a body can be changed in one place and
-//! stay as it was, byte for byte, everywhere else.
+//! A small JSON reader (RFC 8259) that remembers where each value stands, so that a body can be changed in
+//! one place and stay as it was, byte for byte, everywhere else.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -236,7 +236,8 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// The four digits after `\u`, and the second half of a surrogate pair. Half a pair alone means no character.
+    /// The four digits after `\u`, and the second half of a surrogate pair. Half a pair alone means no
+    /// character.
     fn unicode(&mut self) -> Result<char, JsonError> {
         let first = self.four_digits()?;
         if let Some(character) = char::from_u32(first) {

@@ -54,8 +54,8 @@ impl Default for LeakGate {
 }
 
 impl LeakGate {
-    /// Everything in `interactions` that must not be written. `filters` are those of bodies, which a body that is not
-    /// what it says it is may have escaped.
+    /// Everything in `interactions` that must not be written. `filters` are those of bodies, which a body
+    /// that is not what it says it is may have escaped.
     pub(crate) fn inspect(&self, interactions: &[&Interaction], filters: &[Filter]) -> Vec<Finding> {
         let needles: Vec<_> =
             self.canaries.iter().filter(|canary| !canary.is_empty()).map(|c| needles(c)).collect();
@@ -125,7 +125,8 @@ fn places(Interaction { request, response }: &Interaction) -> Vec<(String, Vec<u
     places
 }
 
-/// The spellings of a canary, those inside longer Base64 included: there, its bytes start at one of three places.
+/// The spellings of a canary, those inside longer Base64 included: there, its bytes start at one of three
+/// places.
 fn needles(canary: &str) -> Vec<Vec<u8>> {
     if canary.len() < SHORTEST_CODED {
         return vec![canary.as_bytes().to_vec()];

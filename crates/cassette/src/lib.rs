@@ -1,15 +1,16 @@
 //! Record and replay of HTTP for tests: to Rust what [vcrpy](https://vcrpy.readthedocs.io) is to Python.
 //!
-//! The first run of a test talks to the real service and writes what was said into a *cassette*, a YAML file to commit.
-//! Every later run plays the cassette: fast, offline, and always the same. The files are vcrpy's, both ways: what
-//! vcrpy recorded plays here, and what is recorded here plays in vcrpy.
+//! The first run of a test talks to the real service and writes what was said into a *cassette*, a YAML file
+//! to commit. Every later run plays the cassette: fast, offline, and always the same. The files are vcrpy's,
+//! both ways: what vcrpy recorded plays here, and what is recorded here plays in vcrpy.
 //!
 //! It is a middleware of [`reqwest_middleware`], so it works with any code that takes a
 //! [`ClientWithMiddleware`](reqwest_middleware::ClientWithMiddleware).
 //!
 //! # In two minutes
 //!
-//! The attribute, when a client is all a test needs. The cassette has the name of the function, in `tests/cassettes`:
+//! The attribute, when a client is all a test needs. The cassette has the name of the function, in
+//! `tests/cassettes`:
 //!
 //! ```
 //! use reqwest_middleware::ClientWithMiddleware;
@@ -78,35 +79,38 @@
 //! | `none` | an error at the first request | plays; anything else is an error |
 //! | `all` | records everything | sends everything, and replaces what it records anew |
 //!
-//! `VCR_RECORD_MODE=all cargo test` overrides whatever the code says. Where nothing says anything, the mode is `once`,
-//! but **`none` where `CI` is set**: no packet leaves.
+//! `VCR_RECORD_MODE=all cargo test` overrides whatever the code says. Where nothing says anything, the mode
+//! is `once`, but **`none` where `CI` is set**: no packet leaves.
 //!
 //! # What is different, and why
 //!
-//! * **A leak is refused.** Before a cassette is written it is searched for what looks like a secret: bearer tokens,
-//!   passwords, JSON Web Tokens, cloud keys, private keys, and your own [`canaries`](VcrBuilder::canaries). If one is
-//!   found, [`finish`](Cassette::finish) fails, says where, and writes nothing.
-//! * **Filters see more.** Body fields are filtered at any depth and in any `+json`; without any header filter, the usual
-//!   secrets (`authorization`, cookies, API keys) are taken out. A filtered request states the length it has, not the one
-//!   it had. The request that is sent is never touched.
-//! * **A cassette that cannot be read is an error**, in every mode, and is never overwritten. A file is replaced whole or
-//!   not at all, and two processes that record the same one lose nothing.
-//! * **Bodies are kept decoded**, with their `Content-Encoding` removed; [`store_raw`](VcrBuilder::store_raw) keeps them
-//!   as they came.
+//! * **A leak is refused.** Before a cassette is written it is searched for what looks like a secret: bearer
+//!   tokens, passwords, JSON Web Tokens, cloud keys, private keys, and your own
+//!   [`canaries`](VcrBuilder::canaries). If one is found, [`finish`](Cassette::finish) fails, says where, and
+//!   writes nothing.
+//! * **Filters see more.** Body fields are filtered at any depth and in any `+json`; without any header
+//!   filter, the usual secrets (`authorization`, cookies, API keys) are taken out. A filtered request states
+//!   the length it has, not the one it had. The request that is sent is never touched.
+//! * **A cassette that cannot be read is an error**, in every mode, and is never overwritten. A file is
+//!   replaced whole or not at all, and two processes that record the same one lose nothing.
+//! * **Bodies are kept decoded**, with their `Content-Encoding` removed; [`store_raw`](VcrBuilder::store_raw)
+//!   keeps them as they came.
 //! * **A session does not play what it has just recorded**, unless repeats are allowed.
-//! * [`require_all_played`](VcrBuilder::require_all_played) fails a test that leaves recorded interactions unplayed.
+//! * [`require_all_played`](VcrBuilder::require_all_played) fails a test that leaves recorded interactions
+//!   unplayed.
 //!
-//! As in vcrpy, the **body is not compared** unless you ask: two different POSTs to one URL are answered in the order they
-//! were recorded. Add [`Matcher::Body`] to tell them apart.
+//! As in vcrpy, the **body is not compared** unless you ask: two different POSTs to one URL are answered in
+//! the order they were recorded. Add [`Matcher::Body`] to tell them apart.
 //!
 //! # Redirects
 //!
-//! reqwest follows redirects below its middlewares, where no cassette sees the hops. To record each of them, as vcrpy
-//! does, let [`RedirectMiddleware`] follow them instead. The attribute's client does.
+//! reqwest follows redirects below its middlewares, where no cassette sees the hops. To record each of them,
+//! as vcrpy does, let [`RedirectMiddleware`] follow them instead. The attribute's client does.
 //!
 //! # When something is missing
 //!
-//! An error names the closest recorded requests and what differs, and inside a client's error [`VcrError::of`] finds it:
+//! An error names the closest recorded requests and what differs, and inside a client's error
+//! [`VcrError::of`] finds it:
 //!
 //! ```
 //! use roster_cassette::{RecordMode, Vcr, VcrError};
@@ -143,7 +147,8 @@
 //!
 //! # Features
 //!
-//! gzip and deflate are always decoded; `brotli` and `zstd` add theirs. TLS comes with the features of your own `reqwest`.
+//! gzip and deflate are always decoded; `brotli` and `zstd` add theirs. TLS comes with the features of your
+//! own `reqwest`.
 
 mod builder;
 mod cassette;
@@ -177,6 +182,5 @@ pub use matcher::{CustomMatcher, Matcher, UnknownMatcher};
 pub use middleware::CassetteMiddleware;
 pub use mode::{RecordMode, UnknownMode};
 pub use redirect::RedirectMiddleware;
-/// Gives an asynchronous test a cassette: opens it, hands its client to the test, and finishes it.
 pub use roster_cassette_macros::use_cassette;
 pub use vcr::Vcr;

@@ -3,13 +3,15 @@ use std::str::FromStr;
 /// When requests are recorded and when they are replayed; vcrpy's record modes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum RecordMode {
-    /// Records everything while there is no cassette; once there is one, replays it and refuses anything else.
+    /// Records everything while there is no cassette; once there is one, replays it and refuses anything
+    /// else.
     Once,
     /// Replays what is recorded and records the rest.
     NewEpisodes,
     /// Replays only. Nothing is sent, and nothing is written.
     None,
-    /// Sends everything. What is recorded anew takes the place of what it matches; the rest of the cassette stays.
+    /// Sends everything. What is recorded anew takes the place of what it matches; the rest of the cassette
+    /// stays.
     All,
 }
 
@@ -32,8 +34,8 @@ impl RecordMode {
         }
     }
 
-    /// The mode in force: that of the variable `VCR_RECORD_MODE`, else the one chosen, else `none` under `CI`, else
-    /// `once`.
+    /// The mode in force: that of the variable `VCR_RECORD_MODE`, else the one chosen, else `none` under
+    /// `CI`, else `once`.
     pub(crate) fn in_force(
         chosen: Option<Self>,
         variable: impl Fn(&str) -> Option<String>,

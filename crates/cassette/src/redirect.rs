@@ -11,12 +11,12 @@ use url::{Origin, Url};
 
 /// Follows redirects outside of the cassette, so that every hop is recorded and played, as vcrpy has it.
 ///
-/// The client itself must not follow them: give it [`Policy::none`](reqwest::redirect::Policy::none), and put this
-/// middleware before the cassette's.
+/// The client itself must not follow them: give it [`Policy::none`](reqwest::redirect::Policy::none), and put
+/// this middleware before the cassette's.
 ///
-/// It follows 301, 302, 303, 307 and 308 (RFC 9110, section 15.4): 303 continues as `GET`, and so do 301 and 302 after
-/// `POST`; 307 and 308 repeat the request with its body. `Authorization`, `Proxy-Authorization` and `Cookie` do not
-/// follow to another origin (scheme, host and port).
+/// It follows 301, 302, 303, 307 and 308 (RFC 9110, section 15.4): 303 continues as `GET`, and so do 301 and
+/// 302 after `POST`; 307 and 308 repeat the request with its body. `Authorization`, `Proxy-Authorization` and
+/// `Cookie` do not follow to another origin (scheme, host and port).
 ///
 /// ```
 /// use reqwest_middleware::ClientBuilder;
@@ -128,16 +128,15 @@ impl Middleware for RedirectMiddleware {
         next: Next<'_>,
     ) -> Result<Response> {
         let start = request.url().clone();
-        for hops in 0.. {
-            // A body that is a stream cannot be sent twice: a redirect that asks for that is handed to the caller.
-            let Some(sent) = request.try_clone() else {
-                return next.run(request, extensions).await;
-            };
+        let mut hops = 0;
+        // A body that is a stream cannot be sent twice: what answers it is handed to the caller.
+        while let Some(sent) = request.try_clone() {
             let response = next.clone().run(request, extensions).await?;
-            match self.following(&start, &sent, &response, hops)? {
-                Some(hop) => request = hop.request(sent),
-                None => return Ok(response),
-            }
+            let Some(hop) = self.following(&start, &sent, &response, hops)? else {
+                return Ok(response);
+            };
+            request = hop.request(sent);
+            hops += 1;
         }
         next.run(request, extensions).await
     }

@@ -47,8 +47,8 @@ pub(crate) enum Decision {
     Record(Recording),
 }
 
-/// The place on the tape of a response that is still to come. Places are taken in the order of the requests, so that
-/// requests that race are recorded in the same order again. Dropped, it leaves nothing on the tape.
+/// The place on the tape of a response that is still to come. Places are taken in the order of the requests,
+/// so that requests that race are recorded in the same order again. Dropped, it leaves nothing on the tape.
 #[derive(Debug)]
 pub(crate) struct Recording {
     session: Arc<Session>,

@@ -56,8 +56,8 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Option<Vec<u8>>, VcrError> 
 
 /// Keeps other processes of this machine from writing the same cassette, until dropped.
 ///
-/// The lock file lies in the system's folder for temporary files, so that none is left beside the cassettes. It is
-/// never removed: a lock on a removed file would lock nobody out.
+/// The lock file lies in the system's folder for temporary files, so that none is left beside the cassettes.
+/// It is never removed: a lock on a removed file would lock nobody out.
 #[derive(Debug)]
 pub(crate) struct Lock {
     _file: File,
@@ -86,7 +86,8 @@ impl Lock {
     }
 }
 
-/// Makes `text` the content of `path`: whoever reads it sees the old content or the new, whatever happens meanwhile.
+/// Makes `text` the content of `path`: whoever reads it sees the old content or the new, whatever happens
+/// meanwhile.
 pub(crate) fn replace(path: &Path, text: &str) -> Result<(), VcrError> {
     let io = |doing| move |source| VcrError::Io { path: path.to_owned(), doing, source };
     // A symbolic link stays one; what it points to is replaced.
@@ -109,7 +110,8 @@ fn write_synced(beside: &Path, text: &str, target: &Path) -> io::Result<()> {
     file.sync_all()
 }
 
-/// Makes the new name of the file last through a loss of power. Not every file system can; none needs it to be valid.
+/// Makes the new name of the file last through a loss of power. Not every file system can; none needs it to
+/// be valid.
 fn sync_folder(folder: &Path) {
     if let Ok(folder) = File::open(folder) {
         let _ = folder.sync_all();

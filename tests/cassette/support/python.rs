@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::OnceLock;
 
-const PACKAGES: [&str; 4] = ["vcrpy==9.4.2", "requests", "httpx", "brotli"];
+const PACKAGES: [&str; 3] = ["vcrpy==9.4.2", "requests", "httpx"];
 
-/// Python with vcrpy, requests and httpx; `None`, said loudly, where they cannot be installed. Under `CI` that is a
-/// failure.
+/// Python with vcrpy, requests and httpx; `None`, said loudly, where they cannot be installed. Under `CI`
+/// that is a failure.
 pub(crate) fn python() -> Option<&'static Path> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(install) {

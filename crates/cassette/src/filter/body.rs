@@ -5,8 +5,8 @@ use crate::json::{Json, parse_many};
 /// Deeper JSON is not understood.
 const DEPTH: usize = 128;
 
-/// Filters the fields of a body, by what its content type says it is: JSON (`application/json`, any `+json`, NDJSON),
-/// multipart, or a form. A body that does not say so but is JSON is filtered as JSON too.
+/// Filters the fields of a body, by what its content type says it is: JSON (`application/json`, any `+json`,
+/// NDJSON), multipart, or a form. A body that does not say so but is JSON is filtered as JSON too.
 pub(super) fn filter(request: &mut RecordedRequest, filters: &[Filter], nested: bool) {
     if filters.is_empty() || request.body.is_empty() {
         return;
@@ -48,7 +48,8 @@ fn understood(request: &RecordedRequest) -> Understood<'_> {
     }
 }
 
-/// Whether a content type's essence is JSON: `application/json`, `…+json` (RFC 6839, section 3.1) or lines of JSON.
+/// Whether a content type's essence is JSON: `application/json`, `…+json` (RFC 6839, section 3.1) or lines of
+/// JSON.
 pub(crate) fn is_json(content_type: &str) -> bool {
     let essence = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let lines = ["application/x-ndjson", "application/ndjson", "application/jsonl", "application/json-seq"];

@@ -2,8 +2,8 @@ use super::Filter;
 use crate::interaction::RecordedRequest;
 use url::form_urlencoded::parse;
 
-/// Filters `name=value` pairs; the rest stays as it is. Names are compared decoded, and where `nested` the last
-/// part of a name such as `user[password]` counts too.
+/// Filters `name=value` pairs; the rest stays as it is. Names are compared decoded, and where `nested` the
+/// last part of a name such as `user[password]` counts too.
 pub(super) fn filter(body: &[u8], filters: &[Filter], nested: bool, request: &RecordedRequest) -> Vec<u8> {
     let kept = body.split(|byte| *byte == b'&').filter_map(|pair| {
         match pair.iter().position(|byte| *byte == b'=') {

@@ -16,8 +16,8 @@ pub(crate) use sensitive::{Sensitive, spellings};
 use crate::interaction::{RecordedRequest, RecordedResponse};
 use std::sync::Arc;
 
-/// Changes a request before it is compared and recorded; `None` leaves the request alone: it goes to the network and is
-/// not recorded.
+/// Changes a request before it is compared and recorded; `None` leaves the request alone: it goes to the
+/// network and is not recorded.
 pub(crate) type RequestHook = Arc<dyn Fn(RecordedRequest) -> Option<RecordedRequest> + Send + Sync>;
 
 /// Changes a response before it is recorded; `None` leaves the interaction out of the cassette.
@@ -27,7 +27,8 @@ type Compute = Arc<dyn Fn(&str, &str, &RecordedRequest) -> Option<String> + Send
 
 /// The name of a header, query parameter or body field, and what becomes of it.
 ///
-/// `"name"` removes it, `("name", "text")` puts the text in its place, and [`Filter::compute`] asks a closure:
+/// `"name"` removes it, `("name", "text")` puts the text in its place, and [`Filter::compute`] asks a
+/// closure:
 ///
 /// ```
 /// use roster_cassette::{Filter, Vcr};
@@ -118,7 +119,8 @@ impl<N: Into<String>, R: Into<String>> From<(N, R)> for Filter {
     }
 }
 
-/// Takes `user:password@` out of a URI: it goes over the wire as a header, if at all (RFC 9110, section 4.2.4).
+/// Takes `user:password@` out of a URI: it goes over the wire as a header, if at all (RFC 9110, section
+/// 4.2.4).
 fn remove_user(uri: &mut String) {
     let Some(start) = uri.find("://").map(|at| at + 3) else { return };
     let end = uri[start..].find(['/', '?', '#']).map_or(uri.len(), |at| start + at);

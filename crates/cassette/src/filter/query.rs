@@ -2,8 +2,8 @@ use super::Filter;
 use crate::interaction::RecordedRequest;
 use std::fmt::Write as _;
 
-/// Filters the query and, as vcrpy does whenever there is such a filter, writes it anew with its pairs sorted. Unlike
-/// vcrpy it keeps the parameters that have no value.
+/// Filters the query and, as vcrpy does whenever there is such a filter, writes it anew with its pairs
+/// sorted. Unlike vcrpy it keeps the parameters that have no value.
 pub(super) fn filter(request: &mut RecordedRequest, filters: &[Filter]) {
     if filters.is_empty() {
         return;

@@ -87,8 +87,9 @@ impl Sensitive {
     }
 }
 
-/// The ways one text is spelled on the wire: as it is, percent-encoded (in both cases of hexadecimal), as in a form, as
-/// a JSON string (with and without `\u`), as Base64 (padded and not, in both alphabets). Always the same number of them.
+/// The ways one text is spelled on the wire: as it is, percent-encoded (in both cases of hexadecimal), as in
+/// a form, as a JSON string (with and without `\u`), as Base64 (padded and not, in both alphabets). Always
+/// the same number of them.
 pub(crate) fn spellings(text: &str) -> Vec<Vec<u8>> {
     let percent = percent_encoded(text);
     let lower = lower_hex(&percent);
@@ -105,8 +106,8 @@ pub(crate) fn spellings(text: &str) -> Vec<Vec<u8>> {
         .into()
 }
 
-/// The placeholder spelled in the manner of `kind`, or in another way that decodes to the same, so that each spelling
-/// of a value has a placeholder of its own and comes back as it was.
+/// The placeholder spelled in the manner of `kind`, or in another way that decodes to the same, so that each
+/// spelling of a value has a placeholder of its own and comes back as it was.
 fn unused(placeholder: &str, kind: usize, pairs: &[Pair]) -> Vec<u8> {
     let natural = spellings(placeholder).swap_remove(kind);
     let disguised = (1..=64).map(|step| {

@@ -160,7 +160,8 @@ fn headers(node: &Node) -> Result<Headers, FormatError> {
     Ok(headers)
 }
 
-/// The bytes of a body. A mapping or list is a body that a Python client was given as an object: it counts as its JSON.
+/// The bytes of a body. A mapping or list is a body that a Python client was given as an object: it counts as
+/// its JSON.
 fn body(node: &Node) -> Result<Bytes, FormatError> {
     if let Some(bytes) = node.bytes() {
         return Ok(Bytes::copy_from_slice(bytes));

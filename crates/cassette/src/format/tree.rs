@@ -10,7 +10,8 @@ pub(crate) struct Node {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Value {
     Null,
-    /// An unquoted scalar, as written: a number, a truth value or a bare word. What it means is the reader's choice.
+    /// An unquoted scalar, as written: a number, a truth value or a bare word. What it means is the reader's
+    /// choice.
     Plain(String),
     /// A string.
     Text(String),

@@ -1,4 +1,5 @@
-//! YAML by events: the raw text of each scalar with its tag, so that no reader's idea of numbers or dates changes a body.
+//! YAML by events: the raw text of each scalar with its tag, so that no reader's idea of numbers or dates
+//! changes a body.
 
 use super::tree::{Entry, FormatError, Limits, Node, Value, refuse_twice};
 use base64::{Engine, alphabet, engine::GeneralPurpose, engine::GeneralPurposeConfig};
@@ -131,7 +132,8 @@ fn entry(key: Node, value: Node) -> Result<Entry, FormatError> {
     Ok(Entry { line, key, plain, value })
 }
 
-/// The content of Python's `BytesIO` (first of its state) or `iter` (its one argument), as vcrpy restores them.
+/// The content of Python's `BytesIO` (first of its state) or `iter` (its one argument), as vcrpy restores
+/// them.
 fn python_buffer(entries: Vec<Entry>, field: &str) -> Value {
     let content = entries.into_iter().find(|entry| entry.key == field).map(|entry| entry.value.value);
     match content {

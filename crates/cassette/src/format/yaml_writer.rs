@@ -1,4 +1,5 @@
-//! YAML that PyYAML (1.1) and every reader of 1.2 load alike: strings in double quotes, never folded, keys sorted.
+//! YAML that PyYAML (1.1) and every reader of 1.2 load alike: strings in double quotes, never folded, keys
+//! sorted.
 
 use super::tree::{Entry, Node, Value};
 use crate::Headers;

@@ -65,7 +65,8 @@ fn prefixed(text: &str) -> Option<Found<'_>> {
     })
 }
 
-/// Three parts of Base64 of which the first is a JSON object with `alg` (RFC 7519, section 3; RFC 7515, section 4.1.1).
+/// Three parts of Base64 of which the first is a JSON object with `alg` (RFC 7519, section 3; RFC 7515,
+/// section 4.1.1).
 fn json_web_token(text: &str) -> Option<Found<'_>> {
     starts(text, "eyJ").find_map(|at| {
         let rest = &text[at..];
@@ -78,7 +79,8 @@ fn json_web_token(text: &str) -> Option<Found<'_>> {
     })
 }
 
-/// `Bearer` and a token, or `Basic` and Base64 of a user and a password (RFC 6750, section 2.1; RFC 7617, section 2).
+/// `Bearer` and a token, or `Basic` and Base64 of a user and a password (RFC 6750, section 2.1; RFC 7617,
+/// section 2).
 fn credentials(text: &str, header: bool) -> Option<Found<'_>> {
     let lower = text.to_ascii_lowercase();
     ["bearer", "token", "basic"].into_iter().find_map(|scheme| {

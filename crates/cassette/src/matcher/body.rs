@@ -3,8 +3,8 @@ use crate::interaction::RecordedRequest;
 use crate::json::{self, Json};
 use std::borrow::Cow;
 
-/// Whether two bodies mean the same, by what both requests' headers say of them. Where one does not parse as they say,
-/// or they say different things, the bytes decide.
+/// Whether two bodies mean the same, by what both requests' headers say of them. Where one does not parse as
+/// they say, or they say different things, the bytes decide.
 pub(super) fn agree(made: &RecordedRequest, recorded: &RecordedRequest) -> bool {
     if made.body == recorded.body {
         return true;
@@ -53,7 +53,8 @@ fn same(a: &[Json<'_>], b: &[Json<'_>]) -> bool {
     a.len() == b.len() && a.iter().zip(b).all(|(a, b)| a.same(b))
 }
 
-/// Values by name, as Python's `parse_qs` has them: the order of names does not count, that of a name's values does.
+/// Values by name, as Python's `parse_qs` has them: the order of names does not count, that of a name's
+/// values does.
 fn pairs(body: &[u8]) -> std::collections::BTreeMap<Cow<'_, str>, Vec<Cow<'_, str>>> {
     let mut pairs = std::collections::BTreeMap::<_, Vec<_>>::new();
     for (name, value) in url::form_urlencoded::parse(body).filter(|(_, value)| !value.is_empty()) {

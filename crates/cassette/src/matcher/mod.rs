@@ -10,8 +10,8 @@ use url::Url;
 
 /// One part of two requests that must agree.
 ///
-/// The names, and what each compares, are vcrpy's; where the Rust and the Python clients spell the same URI in two ways
-/// (`%7E` and `~`, `/a/../b` and `/b`, an international host name), both spellings agree.
+/// The names, and what each compares, are vcrpy's; where the Rust and the Python clients spell the same URI
+/// in two ways (`%7E` and `~`, `/a/../b` and `/b`, an international host name), both spellings agree.
 #[derive(Clone)]
 #[non_exhaustive]
 pub enum Matcher {
@@ -25,8 +25,8 @@ pub enum Matcher {
     Port,
     /// The path. An empty one is `/`, and `;parameters` of its last segment do not count, as in vcrpy.
     Path,
-    /// The query as a set of pairs in any order, decoded. A parameter without a value does not count, unless the
-    /// [`Vcr`](crate::Vcr) is strict about queries.
+    /// The query as a set of pairs in any order, decoded. A parameter without a value does not count, unless
+    /// the [`Vcr`](crate::Vcr) is strict about queries.
     Query,
     /// The whole URI, the order of its query included.
     Uri,
@@ -34,7 +34,8 @@ pub enum Matcher {
     Headers,
     /// The body, byte for byte.
     RawBody,
-    /// The body by its meaning: JSON, forms, multipart and chunks compare by content, anything else by its bytes.
+    /// The body by its meaning: JSON, forms, multipart and chunks compare by content, anything else by its
+    /// bytes.
     Body,
     /// A rule of one's own; see [`Matcher::custom`].
     Custom(CustomMatcher),
@@ -61,8 +62,8 @@ impl Matcher {
     pub const DEFAULT: [Self; 6] =
         [Self::Method, Self::Scheme, Self::Host, Self::Port, Self::Path, Self::Query];
 
-    /// A rule of one's own: whether the request being made (first) and a recorded one (second) agree. Both are given as
-    /// the filters leave them.
+    /// A rule of one's own: whether the request being made (first) and a recorded one (second) agree. Both
+    /// are given as the filters leave them.
     pub fn custom<F>(name: impl Into<String>, agrees: F) -> Self
     where
         F: Fn(&RecordedRequest, &RecordedRequest) -> bool + Send + Sync + 'static,

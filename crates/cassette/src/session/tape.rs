@@ -13,7 +13,8 @@ pub(crate) struct Tape {
     strict_query: bool,
     tracks: Vec<Track>,
     loaded: usize,
-    /// Places by everything two requests must be equal in, so that a long tape is not searched from its start.
+    /// Places by everything two requests must be equal in, so that a long tape is not searched from its
+    /// start.
     index: HashMap<Vec<String>, Bucket>,
 }
 
@@ -80,8 +81,8 @@ impl Tape {
         &self.tracks[place].request.request
     }
 
-    /// The response of the first interaction that agrees and was not played, and marks it as played. With `repeats`, of
-    /// the first that agrees, be it of the file or of this session.
+    /// The response of the first interaction that agrees and was not played, and marks it as played. With
+    /// `repeats`, of the first that agrees, be it of the file or of this session.
     pub(crate) fn play(&mut self, made: &Prepared, repeats: bool) -> Option<RecordedResponse> {
         let key = self.key(made);
         let bucket = self.index.get_mut(&key)?;
