@@ -147,8 +147,16 @@
 //!
 //! # Features
 //!
-//! gzip and deflate are always decoded; `brotli` and `zstd` add theirs. TLS comes with the features of your
-//! own `reqwest`.
+//! gzip and deflate are always decoded; `brotli` and `zstd` add theirs. TLS comes with the features of your own
+//! `reqwest`.
+//!
+//! A cassette of many megabytes loads slowly in a debug build, where the YAML parser is not optimized. This in
+//! `Cargo.toml` helps:
+//!
+//! ```toml
+//! [profile.dev.package.saphyr-parser]
+//! opt-level = 3
+//! ```
 
 mod builder;
 mod cassette;
