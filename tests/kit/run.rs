@@ -40,7 +40,7 @@ impl Run {
         let mut dead = Mutex::new(Vec::new());
         let folder = Folder::create(|leftover| {
             end_leftovers(leftover);
-            servers::stop_cluster(leftover);
+            servers::stop_clusters(leftover);
             dead.lock().unwrap_or_else(PoisonError::into_inner).push(run_of(leftover));
         });
         let folder = folder.expect("a folder for this run can be made");
@@ -134,6 +134,10 @@ impl Run {
         futures_util::future::join_all(pending).await;
         if let Some(Ok(postgres)) = self.postgres.get() {
             postgres.remove().await;
+        }
+        if self.interrupted.load(Ordering::SeqCst) {
+            // Tests of this process may still hold servers of their own, or be starting one.
+            servers::remove_all(&self.folder).await;
         }
         if let Err(error) = self.folder.remove() {
             eprintln!("{} is left: {error}", self.folder.path().display());

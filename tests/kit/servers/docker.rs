@@ -79,6 +79,15 @@ impl Container {
 
 /// Removes containers of this machine whose run has ended.
 pub(super) async fn sweep(folder: &Folder) {
+    remove_where(|run| !folder.is_alive(run)).await;
+}
+
+/// Removes all containers of this run, whoever started them.
+pub(super) async fn remove_all(folder: &Folder) {
+    remove_where(|run| run == folder.run()).await;
+}
+
+async fn remove_where(is_unwanted: impl Fn(&str) -> bool) {
     let Ok(docker) = docker_client_instance().await else { return };
     let filters = HashMap::from([("label", vec![format!("{MACHINE}={}", machine())])]);
     let options = ListContainersOptionsBuilder::new().all(true).filters(&filters).build();
@@ -87,9 +96,9 @@ pub(super) async fn sweep(folder: &Folder) {
     for container in listed.ok().and_then(Result::ok).unwrap_or_default() {
         let run = container.labels.as_ref().and_then(|labels| labels.get(RUN));
         if let (Some(id), Some(run)) = (&container.id, run)
-            && !folder.is_alive(run)
+            && is_unwanted(run)
         {
-            eprintln!("a container that run {run} left is removed");
+            eprintln!("a container of run {run} is removed");
             remove(id).await;
         }
     }

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 pub(crate) use postgres::PostgresServer;
-pub(super) use programs::stop_cluster;
+pub(super) use programs::stop_clusters;
 
 use super::folder::Folder;
 
@@ -18,6 +18,12 @@ pub(super) async fn sweep(folder: &Folder, dead: &[String]) {
     if !dead.is_empty() {
         postgres::sweep(dead).await;
     }
+}
+
+/// Removes what an interrupted run has started, or was about to.
+pub(super) async fn remove_all(folder: &Folder) {
+    docker::remove_all(folder).await;
+    stop_clusters(folder.path());
 }
 
 /// Tests make thousands of connections, and to prove a password by SCRAM takes a debug build longer than most

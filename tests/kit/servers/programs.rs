@@ -144,14 +144,14 @@ impl Programs {
     }
 }
 
-/// Stops the servers of clusters that a dead run left in its folder. The folder tells which they are, by id.
-pub(crate) fn stop_cluster(leftover: &Path) {
-    let clusters = fs::read_dir(leftover).into_iter().flatten().flatten().map(|entry| entry.path());
+/// Stops the servers of the clusters in a run's folder, which tells their ids.
+pub(crate) fn stop_clusters(folder: &Path) {
+    let clusters = fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let is_cluster =
         |path: &PathBuf| path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(CLUSTER));
     for cluster in clusters.filter(is_cluster) {
         let Ok(mut stop) = Programs::find().and_then(|programs| programs.command("pg_ctl")) else { return };
-        eprintln!("a cluster that a dead run left is removed: {}", cluster.display());
+        eprintln!("a cluster is removed: {}", cluster.display());
         // Where the server has ended already, there is nothing to stop.
         let _ = stop.args(["stop", "-m", "immediate", "-D"]).arg(cluster.join("data")).status();
     }

@@ -1,0 +1,144 @@
+//! What must not get into a cassette.
+
+use crate::support::upstream::{Upstream, ok, with};
+use crate::support::{base, standard};
+use roster_cassette::{RecordMode, Vcr, VcrBuilder, VcrError};
+use std::fs;
+
+/// Records one POST with these headers and this body.
+async fn record(
+    vcr: VcrBuilder,
+    upstream: &Upstream,
+    headers: &[(&str, &str)],
+    body: &str,
+) -> Result<String, VcrError> {
+    let folder = tempfile::tempdir().unwrap();
+    let cassette = vcr
+        .cassette_library_dir(folder.path())
+        .record_mode(RecordMode::Once)
+        .build()
+        .use_cassette("a.yaml")?;
+    let mut request =
+        cassette.client(base()).post(format!("{}/path?q=1", upstream.url)).body(body.to_owned());
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    request.send().await.unwrap();
+    let finished = cassette.finish().await;
+    assert_eq!(folder.path().join("a.yaml").exists(), finished.is_ok());
+    finished.map(|_| fs::read_to_string(folder.path().join("a.yaml")).unwrap())
+}
+
+#[tokio::test]
+async fn without_any_filter_the_usual_secrets_of_headers_stay_out() {
+    let cookies = Upstream::start(|_, _| with("200 OK", "Set-Cookie: session=s3cr3t\r\n", b"x")).await;
+    let headers = [
+        ("Authorization", "Bearer s3cr3t-token"),
+        ("Proxy-Authorization", "Basic czNjcjN0"),
+        ("Cookie", "session=s3cr3t"),
+        ("X-Api-Key", "s3cr3t"),
+        ("Api-Key", "s3cr3t"),
+        ("X-Auth-Token", "s3cr3t"),
+        ("X-Other", "kept"),
+    ];
+    let file = record(Vcr::builder(), &cookies, &headers, "").await.unwrap();
+    assert!(!file.contains("s3cr3t") && !file.contains("czNjcjN0") && file.contains("kept"), "{file}");
+    let sent = &cookies.requests()[0].to_lowercase();
+    assert!(headers.iter().all(|(name, _)| sent.contains(&name.to_lowercase())), "{sent}");
+}
+
+#[tokio::test]
+async fn the_fields_that_vcrpy_leaks_are_filtered() {
+    let upstream = Upstream::counting().await;
+    let filters = || Vcr::builder().filter_post_data_parameters(["password", "token"]);
+    for (content_type, body) in [
+        ("application/json", r#"{"user": {"password": "NESTED-LEAK"}, "keep": 1}"#),
+        ("application/json; charset=utf-8", r#"{"password": "CHARSET-LEAK", "keep": 1}"#),
+        ("application/merge-patch+json", r#"[{"token": ["SUFFIX-LEAK"]}, {"keep": 1}]"#),
+        ("application/x-ndjson", "{\"token\": \"LINE-LEAK\"}\n{\"keep\": 1}\n"),
+        ("application/x-www-form-urlencoded", "p%61ssword=FORM-LEAK&keep=1&user[token]=FORM-LEAK"),
+        (
+            "multipart/form-data; boundary=B",
+            "--B\r\nContent-Disposition: form-data; name=\"token\"\r\n\r\nPART-LEAK\r\n--B\r\nContent-Disposition: form-data; name=\"keep\"\r\n\r\n1\r\n--B--\r\n",
+        ),
+        ("text/plain", r#"{"password": "UNSAID-LEAK", "keep": 1}"#),
+    ] {
+        let file = record(filters(), &upstream, &[("content-type", content_type)], body).await.unwrap();
+        assert!(!file.contains("LEAK") && file.contains("keep"), "{content_type}:\n{file}");
+    }
+}
+
+#[tokio::test]
+async fn a_save_that_looks_like_a_leak_is_refused_and_says_where() {
+    let token = r#"{"access_token": "ya29-a0AfH6SMBx9zzz"}"#;
+    let upstream =
+        Upstream::start(|request, _| ok(if request.contains("login") { token } else { "{}" })).await;
+    let cases = [
+        (
+            vec![("x-upstream-auth", "Bearer s3cr3t-should-not-be-stored")],
+            "",
+            "request header x-upstream-auth",
+        ),
+        (vec![], "-----BEGIN PRIVATE KEY-----\nabc", "request body"),
+        (vec![("content-type", "application/json")], r#"{"password": "hunter2", "#, "request body"),
+        (vec![], "login", "response body"),
+    ];
+    for (headers, body, place) in cases {
+        let vcr = Vcr::builder().filter_post_data_parameters(["password"]);
+        let error = record(vcr, &upstream, &headers, body).await.unwrap_err();
+        let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+        assert_eq!(
+            (findings.len(), findings[0].interaction, findings[0].place.as_str()),
+            (1, 1, place),
+            "{error}"
+        );
+        let message = error.to_string();
+        assert!(message.contains(place) && message.contains("filter_sensitive_data"), "{message}");
+        for secret in ["should-not-be-stored", "hunter2", "a0AfH6SMBx9"] {
+            assert!(!message.contains(secret), "{message}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_canary_is_refused_whichever_way_it_is_spelled() {
+    let upstream = Upstream::start(|request, _| {
+        let body = request.split("\r\n\r\n").nth(1).unwrap_or_default().to_owned();
+        ok(&body)
+    })
+    .await;
+    for body in ["a hunter2&co b", "hunter2%26co", r#""hunter2\u0026co""#, "eGh1bnRlcjImY29v"] {
+        let outcome =
+            record(Vcr::builder().canaries(["hunter2&co"]).leak_gate(false), &upstream, &[], body).await;
+        if body.contains("u0026") {
+            // Escaping what needs none is a spelling nobody writes; it is not looked for.
+            assert!(outcome.is_ok());
+        } else {
+            assert!(matches!(outcome, Err(VcrError::LeakRefused { .. })), "{body}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_sensitive_value_is_a_placeholder_in_the_file_and_plays_as_itself() {
+    let folder = tempfile::tempdir().unwrap();
+    let secret = "s3cr3t/k\"ey";
+    let upstream =
+        Upstream::start(|_, _| with("200 OK", "X-Key: s3cr3t/k\"ey\r\n", br#"{"key": "s3cr3t/k\"ey"}"#))
+            .await;
+    let vcr = |mode| standard(folder.path(), mode).filter_sensitive_data([("<KEY>", secret)]).build();
+    let url = format!("{}/a?key=s3cr3t%2Fk%22ey", upstream.url);
+    for mode in [RecordMode::Once, RecordMode::None] {
+        let cassette = vcr(mode).use_cassette("a.yaml").unwrap();
+        let response = cassette.client(base()).get(&url).send().await.unwrap();
+        assert_eq!(response.headers()["x-key"], secret);
+        assert_eq!(response.text().await.unwrap(), r#"{"key": "s3cr3t/k\"ey"}"#);
+        cassette.finish().await.unwrap();
+    }
+    let file = fs::read_to_string(folder.path().join("a.yaml")).unwrap();
+    assert!(!file.contains("s3cr3t") && file.contains("<KEY>"), "{file}");
+    // Neither does a message say it.
+    let cassette = vcr(RecordMode::None).use_cassette("a.yaml").unwrap();
+    let error = cassette.client(base()).get(format!("{url}&more=1")).send().await.unwrap_err();
+    assert!(error.to_string().contains("KEY") && !error.to_string().contains("s3cr3t"), "{error}");
+}
