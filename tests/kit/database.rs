@@ -4,6 +4,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
@@ -14,6 +15,9 @@ use roster_storage_sqlite::{Sqlite, SqliteConfig};
 use super::run::Run;
 use super::servers::PostgresServer;
 use super::suite::Given;
+
+/// Generous: it is there to end what hangs.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// What a database is kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,7 +104,7 @@ impl Database {
                 (Box::new(sqlite.users()), Box::new(sqlite.events()))
             }
             Backend::Postgres => {
-                let postgres = Postgres::new(PostgresConfig::new(self.url())).expect("the URL is one");
+                let postgres = Postgres::new(patient(self.url())).expect("the URL is one");
                 (Box::new(postgres.users()), Box::new(postgres.events()))
             }
         }
@@ -145,9 +149,19 @@ impl Database {
     }
 }
 
+/// What a repository promises does not depend on how busy this machine is.
+fn patient(url: &str) -> PostgresConfig {
+    PostgresConfig {
+        pool_wait: PATIENCE,
+        connect_timeout: PATIENCE,
+        statement_timeout: PATIENCE,
+        ..PostgresConfig::new(url)
+    }
+}
+
 /// Brings the schema into a database on PostgreSQL.
 pub(super) async fn migrate_postgres(url: &str) {
-    let postgres = Postgres::new(PostgresConfig::new(url)).expect("the URL is one");
+    let postgres = Postgres::new(patient(url)).expect("the URL is one");
     postgres.migrate().await.expect("the database can be migrated");
 }
 

@@ -140,7 +140,7 @@ async fn more_requests_than_connections_wait_their_turn(OnPostgres(database): On
     let roster = Program::serving(&database).and(["--database-pool-size", "2"]).serve().await;
     let ada = roster.user("ada").await;
     let mut connections = Vec::new();
-    for _ in 0..100 {
+    for _ in 0..40 {
         let mut raw = Raw::to(&roster).await;
         raw.ask("GET", &user_path(ada.id)).await.unwrap();
         connections.push(raw);
