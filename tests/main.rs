@@ -12,6 +12,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "an assertion of a test fails by a panic")]
 
 mod architecture;
+mod directory;
 mod errors;
 mod health;
 mod kit;
@@ -58,6 +59,7 @@ fn trials() -> Vec<Trial> {
         repository::suite(),
         users::suite(),
         architecture::suite(),
+        directory::suite(),
         errors::suite(),
         request_id::suite(),
         health::suite(),

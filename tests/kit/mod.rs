@@ -14,6 +14,7 @@ mod raw;
 mod roster;
 mod run;
 mod servers;
+mod stand_in;
 mod suite;
 mod user;
 
@@ -27,5 +28,6 @@ pub(crate) use process::Exit;
 pub(crate) use raw::Raw;
 pub(crate) use roster::{Program, Roster};
 pub(crate) use run::Run;
+pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use suite::{Suite, suite, trial};
 pub(crate) use user::{Page, User};

@@ -15,7 +15,7 @@ use super::run::Run;
 use super::suite::Given;
 
 /// Variables that would change what the program does.
-const SETTINGS: [&str; 5] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_URL", "RUST_LOG"];
+const SETTINGS: [&str; 5] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_", "RUST_LOG"];
 
 /// How the program is to be started.
 #[derive(Clone, Default)]

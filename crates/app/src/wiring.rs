@@ -81,12 +81,12 @@ async fn store(config: &DatabaseConfig) -> Result<Store, Failure> {
     match &config.url {
         DatabaseUrl::Sqlite(path) => {
             let store = Sqlite::open(sqlite(path, config)).map_err(refused)?;
-            ready(config, store.migrate(), store.check_schema()).await?;
+            ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store)))
         }
         DatabaseUrl::Postgres(url) => {
             let store = Postgres::new(postgres(url, config)).map_err(refused)?;
-            ready(config, store.migrate(), store.check_schema()).await?;
+            ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store)))
         }
     }
