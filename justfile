@@ -33,7 +33,7 @@ ci-full: ci
 
 # Pack the crates that others can use, as they would be published
 package:
-    cargo package --locked --allow-dirty -p roster-domain
+    cargo package --locked --allow-dirty -p roster-domain -p roster-cassette-macros -p roster-cassette
 
 # Start PostgreSQL and NATS for development, and wait until they answer
 up:
