@@ -46,7 +46,7 @@ async fn what_is_recorded_here_plays_in_vcrpy_under_requests_and_httpx_and_leaks
     let server = Server::start();
     let manifest = Manifest::of_vcrpy().at_port(server.port);
     assert_eq!(record(&manifest, &plain, false).await, 58);
-    reqwest::get(format!("http://127.0.0.1:{}/reset", server.port)).await.unwrap();
+    base().get(format!("http://127.0.0.1:{}/reset", server.port)).send().await.unwrap();
     assert_eq!(record(&manifest, &raw, true).await, 58);
     drop(server);
     let list = folder.path().join("manifest.json");
@@ -66,7 +66,7 @@ async fn recording_the_same_again_gives_the_same_bytes() {
     let server = Server::start();
     let manifest = Manifest::of_vcrpy().at_port(server.port);
     for run in ["first", "second"] {
-        reqwest::get(format!("http://127.0.0.1:{}/reset", server.port)).await.unwrap();
+        base().get(format!("http://127.0.0.1:{}/reset", server.port)).send().await.unwrap();
         record(&manifest, &folder.path().join(run), false).await;
     }
     for (name, _) in manifest.cassettes() {

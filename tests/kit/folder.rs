@@ -12,7 +12,6 @@ const PREFIX: &str = "run-";
 /// Everything that a run writes is in here. The run holds a lock on a file in it, which the system lets
 /// go however the run ends: a folder without a held lock is a leftover.
 pub(crate) struct Folder {
-    root: PathBuf,
     dir: TempDir,
     _owner: File,
 }
@@ -34,7 +33,7 @@ impl Folder {
         let dir = tempfile::Builder::new().prefix(PREFIX).permissions(traversable()).tempdir_in(&root)?;
         let owner = File::create(dir.path().join(OWNER))?;
         owner.lock()?;
-        Ok(Self { root, dir, _owner: owner })
+        Ok(Self { dir, _owner: owner })
     }
 
     /// The folder's path.
@@ -47,18 +46,14 @@ impl Folder {
         run_of(self.path())
     }
 
-    /// Whether some run of this name has still a living owner, on this machine and of this user.
-    pub(crate) fn is_alive(&self, run: &str) -> bool {
-        is_owned(&self.root.join(format!("{PREFIX}{run}")))
-    }
-
     /// Removes the folder with all that is in it.
     pub(crate) fn remove(&self) -> io::Result<()> {
         fs::remove_dir_all(self.path())
     }
 }
 
-/// The run that a folder belongs to.
+/// The run that a folder belongs to, as a part of a name on PostgreSQL, which knows no capitals. It does not
+/// lead back to the folder.
 pub(crate) fn run_of(folder: &Path) -> String {
     let name = folder.file_name().map(|name| name.to_string_lossy().to_lowercase());
     name.as_deref().and_then(|name| name.strip_prefix(PREFIX)).unwrap_or_default().to_owned()
@@ -70,7 +65,8 @@ fn leftovers(root: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(all.into_iter().filter(|path| path.is_dir() && !is_owned(path)).collect())
 }
 
-fn is_owned(folder: &Path) -> bool {
+/// Whether the run that this is the folder of still lives.
+pub(crate) fn is_owned(folder: &Path) -> bool {
     File::open(folder.join(OWNER)).is_ok_and(|owner| owner.try_lock().is_err())
 }
 

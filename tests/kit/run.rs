@@ -45,7 +45,7 @@ impl Run {
         });
         let folder = folder.expect("a folder for this run can be made");
         let dead = std::mem::take(dead.get_mut().unwrap_or_else(PoisonError::into_inner));
-        runtime.block_on(servers::sweep(&folder, &dead));
+        runtime.block_on(servers::sweep(&dead));
         let run = RUN.get_or_init(|| Self {
             runtime,
             folder,

@@ -175,6 +175,7 @@ mod mode;
 mod redirect;
 mod session;
 mod store;
+mod tls;
 mod vcr;
 
 pub use builder::VcrBuilder;

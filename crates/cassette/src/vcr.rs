@@ -1,5 +1,6 @@
 use crate::builder::Config;
 use crate::session::Session;
+use crate::tls;
 use crate::{Cassette, RecordMode, VcrBuilder, VcrError};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,6 +18,7 @@ impl Vcr {
     }
 
     pub(crate) fn new(config: Config) -> Self {
+        tls::choose_provider();
         Self { config: Arc::new(config) }
     }
 

@@ -23,6 +23,8 @@ pub(crate) fn standard(folder: impl Into<PathBuf>, mode: RecordMode) -> VcrBuild
 
 /// A client that follows no redirects, as a cassette wants it.
 pub(crate) fn base() -> reqwest::Client {
+    // The directory's adapter has reqwest built so that somebody has to choose.
+    let _ = rustls::crypto::ring::default_provider().install_default();
     reqwest::Client::builder().redirect(reqwest::redirect::Policy::none()).no_proxy().build().unwrap()
 }
 

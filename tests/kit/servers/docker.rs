@@ -1,6 +1,7 @@
 //! PostgreSQL as a container of a Docker engine.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::time::Duration;
 
 use testcontainers_modules::postgres::Postgres;
@@ -14,13 +15,13 @@ use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt};
 use tokio::time::timeout;
 
 use super::{PLAIN, free_port};
-use crate::kit::folder::Folder;
+use crate::kit::folder::{Folder, is_owned};
 
 /// Long enough to pull the image on a slow line.
 const START: Duration = Duration::from_secs(240);
 
-/// On each container: the run that started it.
-const RUN: &str = "roster-tests.run";
+/// On each container: the folder of the run that started it, which tells whether that run still lives.
+const FOLDER: &str = "roster-tests.folder";
 /// And on which machine that was: an engine may be shared, and then only the owner knows what is a leftover.
 const MACHINE: &str = "roster-tests.machine";
 
@@ -40,7 +41,7 @@ impl Container {
             .with_tag("15")
             .with_env_var("POSTGRES_HOST_AUTH_METHOD", PLAIN)
             .with_cmd(settings)
-            .with_label(RUN, folder.run())
+            .with_label(FOLDER, label(folder))
             .with_label(MACHINE, machine())
             // When it is ready is found out by asking it.
             .with_ready_conditions(Vec::new())
@@ -78,13 +79,13 @@ impl Container {
 }
 
 /// Removes containers of this machine whose run has ended.
-pub(super) async fn sweep(folder: &Folder) {
-    remove_where(|run| !folder.is_alive(run)).await;
+pub(super) async fn sweep() {
+    remove_where(|of| !is_owned(Path::new(of))).await;
 }
 
 /// Removes all containers of this run, whoever started them.
 pub(super) async fn remove_all(folder: &Folder) {
-    remove_where(|run| run == folder.run()).await;
+    remove_where(|of| of == label(folder)).await;
 }
 
 async fn remove_where(is_unwanted: impl Fn(&str) -> bool) {
@@ -94,11 +95,11 @@ async fn remove_where(is_unwanted: impl Fn(&str) -> bool) {
     // Without an engine there are no leftovers of one.
     let listed = timeout(Duration::from_secs(10), docker.list_containers(Some(options))).await;
     for container in listed.ok().and_then(Result::ok).unwrap_or_default() {
-        let run = container.labels.as_ref().and_then(|labels| labels.get(RUN));
-        if let (Some(id), Some(run)) = (&container.id, run)
-            && is_unwanted(run)
+        let of = container.labels.as_ref().and_then(|labels| labels.get(FOLDER));
+        if let (Some(id), Some(of)) = (&container.id, of)
+            && is_unwanted(of)
         {
-            eprintln!("a container of run {run} is removed");
+            eprintln!("a container of {of} is removed");
             remove(id).await;
         }
     }
@@ -113,6 +114,10 @@ async fn remove(id: &str) {
     if let Err(error) = removed {
         eprintln!("container {id} is left: {error}");
     }
+}
+
+fn label(folder: &Folder) -> String {
+    folder.path().display().to_string()
 }
 
 fn machine() -> String {

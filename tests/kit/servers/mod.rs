@@ -13,8 +13,8 @@ pub(super) use programs::stop_clusters;
 use super::folder::Folder;
 
 /// Removes what dead runs left outside of their folders.
-pub(super) async fn sweep(folder: &Folder, dead: &[String]) {
-    docker::sweep(folder).await;
+pub(super) async fn sweep(dead: &[String]) {
+    docker::sweep().await;
     if !dead.is_empty() {
         postgres::sweep(dead).await;
     }
