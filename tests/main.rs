@@ -21,6 +21,7 @@ mod program;
 mod repository;
 mod request_id;
 mod resilience;
+mod servers;
 mod users;
 
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ fn trials() -> Vec<Trial> {
         resilience::suite(),
         program::suite(),
         repository::suite(),
+        servers::suite(),
         users::suite(),
         architecture::suite(),
         directory::suite(),

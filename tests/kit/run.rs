@@ -59,6 +59,11 @@ impl Run {
         run
     }
 
+    /// Removes containers of runs that have ended without doing so, as each run does when it begins.
+    pub(crate) async fn sweep() {
+        servers::sweep(&[]).await;
+    }
+
     /// The run of this process.
     pub(crate) fn current() -> &'static Self {
         RUN.get().expect("the run has begun")
