@@ -4,7 +4,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ErrorKind};
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::parser::ValueSource;
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
 use crate::failure::report;
@@ -50,8 +51,19 @@ impl Cli {
         })
     }
 
+    /// A flag wins over its variable though that be wrong: a variable is read where there is no flag.
     fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        Self::try_parse_from(arguments)
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        let flags = Self::command().mut_args(|argument| argument.env(None::<&str>));
+        let flags = flags.try_get_matches_from(&arguments).ok();
+        let is_flag = |id: &str| {
+            let source = flags.as_ref().and_then(|flags| flags.value_source(id));
+            source == Some(ValueSource::CommandLine)
+        };
+        let command = Self::command().mut_args(|argument| {
+            if is_flag(argument.get_id().as_str()) { argument.env(None::<&str>) } else { argument }
+        });
+        Self::from_arg_matches(&command.try_get_matches_from(&arguments)?)
     }
 }
 

@@ -2,12 +2,14 @@
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use anyhow::{Context, anyhow};
 use tokio::net::TcpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::time::sleep;
 use tracing::{info, warn};
 
 use crate::config::{Config, DatabaseUrl, HttpConfig};
@@ -19,6 +21,10 @@ use crate::{background, logging, setup};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
+
+/// How long the program still takes requests once it is told to stop, so that whoever asks whether it is
+/// ready hears that it is not, and sends them elsewhere.
+const UNREADY: Duration = Duration::from_millis(200);
 
 /// What the first example makes.
 const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}"#;
@@ -97,7 +103,10 @@ async fn stop_when_told(mut signals: Signals, server: ServerHandle, lifecycle: L
     signals.next().await;
     info!("stopping: requests in flight may finish");
     lifecycle.stop();
-    tokio::spawn(server.stop(true));
+    tokio::spawn(async move {
+        sleep(UNREADY).await;
+        server.stop(true).await;
+    });
     signals.next().await;
     warn!("told twice to stop: ending at once");
     std::process::exit(1);

@@ -46,10 +46,10 @@ impl ListRequest {
         let limit = broken.take(value("limit").map_or(Ok(PageLimit::default()), limit)).unwrap_or_default();
         let order = broken.take(value("order").map_or(Ok(Order::default()), order)).unwrap_or_default();
         let with_total = broken.take(value("count").map_or(Ok(false), count)).unwrap_or_default();
+        let name = broken.take(value("name").map(name_prefix).transpose()).unwrap_or_default();
         broken.or(())?;
 
         let email = value("email").map(Email::parse).transpose();
-        let name = value("name").map(NamePrefix::new);
         let query = match email {
             Ok(email) => {
                 let filter = UserFilter { email, name };
@@ -79,6 +79,13 @@ fn owned((name, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
 fn limit(text: &str) -> Result<PageLimit, Violations> {
     // A number that is no i64 is out of range as well.
     Ok(PageLimit::new(text.parse().unwrap_or(0))?)
+}
+
+fn name_prefix(text: &str) -> Result<NamePrefix, Violations> {
+    if text.chars().any(char::is_control) {
+        return Err(Violation::control_characters("name").into());
+    }
+    Ok(NamePrefix::new(text))
 }
 
 fn order(text: &str) -> Result<Order, Violations> {
@@ -119,8 +126,9 @@ mod tests {
     #[test]
     fn every_parameter_out_of_range_is_told() {
         assert_eq!(
-            refused("limit=101&order=up&count=all"),
-            "Limit must be between 1 and 100; Order must be asc or desc; Count must be exact"
+            refused("limit=101&order=up&count=all&name=a%00"),
+            "Limit must be between 1 and 100; Order must be asc or desc; Count must be exact; \
+             Name must not contain control characters"
         );
         for query in
             ["limit=0", "limit=", "limit=-1", "limit=1.5", "limit=99999999999999999999", "limit=5&limit=x"]
