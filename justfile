@@ -36,9 +36,13 @@ package:
     cargo package --locked --allow-dirty -p roster-domain -p roster-cassette-macros -p roster-cassette
 
 # Start PostgreSQL and NATS for development, and wait until they answer
-up:
-    docker compose -f docker/compose.yaml up --detach --wait
+up: (compose "run --rm ready")
 
 # Stop them, and forget their data
-down:
-    docker compose -f docker/compose.yaml down --volumes
+down: (compose "down --volumes")
+
+# Docker's Compose is a part of Docker, or a program beside it
+[private]
+compose command:
+    @docker_compose=$(docker compose version >/dev/null 2>&1 && echo docker compose || echo docker-compose); \
+    $docker_compose --project-name roster --file docker/compose.yaml {{ command }}

@@ -64,7 +64,7 @@ async fn json_that_does_not_parse_is_malformed(roster: Roster) {
     let user = user_path(roster.user("ada").await.id);
     let whole = new_user("bob").to_string();
     let deep = "[".repeat(20_000);
-    let broken: [&[u8]; 10] = [
+    let broken: [&[u8]; 9] = [
         b"",
         b" ",
         b"{",
@@ -73,7 +73,6 @@ async fn json_that_does_not_parse_is_malformed(roster: Roster) {
         br#"{"email": "a@b.c", "name": "Ada",}"#,
         &[whole.as_bytes(), b" trailing"].concat(),
         b"{\"email\": \"a@b.c\", \"name\": \"\xff\xfe\"}",
-        br#"{"email": "a@b.c", "name": "\ud800da"}"#,
         deep.as_bytes(),
     ];
     for body in broken {
@@ -112,6 +111,8 @@ async fn an_answer_of_another_type_is_not_acceptable(roster: Roster) {
             roster.get(path).header("Accept", other).await.error(406, "not_acceptable");
         }
     }
+    let nowhere = roster.get(&format!("{USERS}s")).header("Accept", "image/png").await;
+    nowhere.error(404, "not_found");
     for fitting in [
         "*/*",
         "application/json",

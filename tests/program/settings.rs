@@ -8,6 +8,7 @@ suite![
     a_bad_variable_is_told_in_one_line_that_names_it,
     an_unknown_flag_is_refused,
     a_password_is_not_told,
+    a_token_that_fits_no_header_is_refused_and_not_told,
     a_flag_wins_over_its_variable,
     a_flag_wins_over_a_variable_that_is_bad,
     variables_alone_suffice,
@@ -29,7 +30,7 @@ const SETTINGS: [(&str, &str); 7] = [
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 10] = [
+const BAD: [(&str, &str, &str); 12] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
@@ -39,6 +40,8 @@ const BAD: [(&str, &str, &str); 10] = [
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "soon"),
     ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE", "-1"),
     ("--log-format", "ROSTER_LOG_FORMAT", "xml"),
+    ("--log", "ROSTER_LOG", "verbose"),
+    ("--directory-url", "DIRECTORY_URL", "http://directory.example.org"),
     ("--migrate", "ROSTER_MIGRATE", "perhaps"),
 ];
 
@@ -92,6 +95,15 @@ async fn a_password_is_not_told() {
         let exit = Program::with(["--database-url", url]).run().await;
         is_told(&exit, "--database-url", "DATABASE_URL");
         assert!(!exit.stderr.contains("hunter2"), "{exit:?}");
+    }
+}
+
+async fn a_token_that_fits_no_header_is_refused_and_not_told() {
+    for token in ["s3cr3t\n", "s3cr3t of mine", "s3crét"] {
+        let program = Program::with(["--directory-url", "http://127.0.0.1:1"]).env("DIRECTORY_TOKEN", token);
+        let exit = program.run().await;
+        is_told(&exit, "DIRECTORY_TOKEN", "DIRECTORY_TOKEN");
+        assert!(!exit.stderr.contains("s3cr"), "{exit:?}");
     }
 }
 

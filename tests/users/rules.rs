@@ -18,6 +18,8 @@ suite![
     a_wrong_type_joins_the_list_of_broken_rules,
     lengths_are_counted_in_characters,
     control_characters_are_refused,
+    half_a_surrogate_pair_is_no_text,
+    what_nobody_asked_for_is_ignored_whatever_it_is,
     json_that_is_no_object_is_refused,
     a_patch_breaks_the_same_rules,
 ];
@@ -127,6 +129,22 @@ async fn control_characters_are_refused(roster: Roster) {
     let escaped = r#"{"email": "a\u0000@example.org", "name": "\u0000da"}"#;
     let answer = roster.request("POST", USERS).body("application/json", escaped).await;
     answer.violated_fields(&["email", "name"]);
+}
+
+async fn half_a_surrogate_pair_is_no_text(roster: Roster) {
+    let body = r#"{"email": "a@b.c", "name": "\ud800da"}"#;
+    for (method, path) in [("POST", USERS.to_owned()), ("PUT", user_path(1)), ("PATCH", user_path(1))] {
+        let answer = roster.request(method, &path).body("application/json", body).await;
+        answer.violations(&[("name", "Name must be valid Unicode")]);
+    }
+}
+
+async fn what_nobody_asked_for_is_ignored_whatever_it_is(roster: Roster) {
+    let deep = format!("{}{}", "[".repeat(1_000), "]".repeat(1_000));
+    for (nth, ignored) in ["1e999", r#""\ud800""#, "null", &deep].into_iter().enumerate() {
+        let body = format!(r#"{{"id": {ignored}, "email": "a{nth}@b.c", "name": "Ada"}}"#);
+        roster.request("POST", USERS).body("application/json", body).await.user(201);
+    }
 }
 
 async fn json_that_is_no_object_is_refused(roster: Roster) {

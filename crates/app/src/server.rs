@@ -58,7 +58,7 @@ async fn run(config: Config) -> Result<(), Failure> {
     };
     let server = HttpServer::new(app)
         .disable_signals()
-        .shutdown_timeout(config.http.shutdown_grace.as_secs().max(1))
+        .shutdown_timeout(whole_seconds(config.http.shutdown_grace))
         .listen(listener)
         .context("cannot serve")?
         .run();
@@ -70,6 +70,11 @@ async fn run(config: Config) -> Result<(), Failure> {
     tidying.abort();
     info!("stopped");
     Ok(())
+}
+
+/// The server counts in whole seconds; what is asked for is the least that it gives.
+fn whole_seconds(grace: Duration) -> u64 {
+    grace.as_secs() + u64::from(grace.subsec_nanos() > 0)
 }
 
 /// Takes the address, before anything else is touched: two programs on one address are a mistake.

@@ -102,7 +102,8 @@ fn directory(config: &DirectoryConfig) -> Result<Lookup, Failure> {
     };
     let refused = |error| Failure::setting(DirectoryConfig::URL, error);
     let mut http = HttpDirectoryConfig::new(url).map_err(|error| refused(error.into()))?;
-    http.bearer_token = DirectoryConfig::bearer_token();
+    let token = DirectoryConfig::bearer_token();
+    http.bearer_token = token.map_err(|error| Failure::setting(DirectoryConfig::TOKEN, error))?;
     let directory = Arc::new(HttpDirectory::new(http).map_err(|error| refused(anyhow!(error)))?);
     Ok((directory.clone(), directory))
 }

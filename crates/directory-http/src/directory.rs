@@ -73,7 +73,8 @@ impl HttpDirectory {
                 Err(error) => error,
             };
             let pause = pauses.next().and_then(|pause| pause_after(&error, pause));
-            match pause.filter(|pause| Instant::now() + *pause < deadline) {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match pause.filter(|pause| *pause < left) {
                 Some(pause) => sleep(pause).await,
                 None => return Err(failure(error)),
             }

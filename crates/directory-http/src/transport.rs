@@ -35,14 +35,17 @@ pub(crate) fn client(config: &DirectoryConfig) -> Result<Client, BoxError> {
         .tcp_keepalive(std::time::Duration::from_secs(30))
         .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
         .no_proxy()
-        .tls_backend_preconfigured(tls()?)
+        .tls_backend_preconfigured(tls(config.base_url.scheme() == "https")?)
         .build()?;
     Ok(client)
 }
 
-fn tls() -> Result<rustls::ClientConfig, BoxError> {
+fn tls(is_needed: bool) -> Result<rustls::ClientConfig, BoxError> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
+    if is_needed && roots.is_empty() {
+        return Err("the system trusts no certificate authority: are its CA certificates installed?".into());
+    }
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let config =
         rustls::ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions()?;

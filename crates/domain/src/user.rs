@@ -249,9 +249,16 @@ impl fmt::Display for Name {
 pub struct NamePrefix(String);
 
 impl NamePrefix {
-    /// Any text is a prefix to look for; the empty one is the beginning of every name.
-    pub fn new(raw: &str) -> Self {
-        Self(search_key(raw.trim_start()))
+    /// Any text that a name could begin with; the empty one is the beginning of every name.
+    ///
+    /// # Errors
+    ///
+    /// Where it holds control characters, which no name does.
+    pub fn parse(raw: &str) -> Result<Self, Violations> {
+        let raw = raw.trim_start();
+        let mut broken = Violations::default();
+        broken.check(!raw.contains(char::is_control), || Violation::control_characters("name"));
+        broken.or_else(|| Self(search_key(raw)))
     }
 
     /// The first [search key](Name::search_key) that begins with this prefix, in code point order.
@@ -384,11 +391,13 @@ mod tests {
             assert_eq!(broken(Name::parse(raw)), "Name must not contain control characters", "{raw:?}");
         }
         assert_eq!(Name::parse("\r\nAda\t").unwrap().as_str(), "Ada");
+        assert_eq!(broken(NamePrefix::parse("a\0")), "Name must not contain control characters");
+        assert_eq!(NamePrefix::parse("\tAda").unwrap().start(), "ada");
     }
 
     #[test]
     fn the_end_of_a_prefix_is_the_first_key_after_all_that_match() {
-        let end = |raw| NamePrefix::new(raw).end();
+        let end = |raw| NamePrefix::parse(raw).unwrap().end();
         assert_eq!(end("ab").as_deref(), Some("ac"));
         assert_eq!(end("a\u{d7ff}").as_deref(), Some("a\u{e000}"));
         assert_eq!(end("a\u{10ffff}\u{10ffff}").as_deref(), Some("b"));
@@ -413,8 +422,7 @@ mod tests {
 
         #[test]
         fn a_name_matches_a_prefix_where_its_key_is_in_the_range(name in r"\PC{2,9}", prefix in r"\PC{0,4}") {
-            if let Ok(name) = Name::parse(&name) {
-                let prefix = NamePrefix::new(&prefix);
+            if let (Ok(name), Ok(prefix)) = (Name::parse(&name), NamePrefix::parse(&prefix)) {
                 let key = name.search_key();
                 let in_range = key.as_str() >= prefix.start() && prefix.end().is_none_or(|end| key < end);
                 prop_assert_eq!(in_range, prefix.matches(&name));
@@ -425,8 +433,8 @@ mod tests {
         fn every_prefix_of_a_name_matches_it_in_any_case(name in r"[Σσςaß İéΟδ]{2,9}", taken in 0_usize..9) {
             if let Ok(name) = Name::parse(&name) {
                 let prefix: String = name.as_str().chars().take(taken).collect();
-                prop_assert!(NamePrefix::new(&prefix).matches(&name));
-                prop_assert!(NamePrefix::new(&prefix.to_lowercase()).matches(&name));
+                prop_assert!(NamePrefix::parse(&prefix).unwrap().matches(&name));
+                prop_assert!(NamePrefix::parse(&prefix.to_lowercase()).unwrap().matches(&name));
             }
         }
     }

@@ -89,6 +89,12 @@ impl Fault {
     }
 }
 
+/// Whether a statement waited for a lock, and somebody else held on to it.
+pub(crate) fn waited_in_vain(error: &DieselError) -> bool {
+    let DieselError::DatabaseError(Kind::Unknown, info) = error else { return false };
+    info.message() == "canceling statement due to lock timeout"
+}
+
 impl Error {
     pub(crate) fn fault(&self) -> Fault {
         match self {
@@ -171,6 +177,7 @@ mod tests {
     fn only_a_conflict_is_worth_doing_again() {
         assert_eq!(database(Kind::Unknown, "deadlock detected").fault(), Fault::Conflict);
         assert_eq!(database(Kind::Unknown, "canceling statement due to lock timeout").fault(), Fault::Busy);
+        assert_eq!(database(Kind::Unknown, "out of shared memory").fault(), Fault::Busy);
         assert_eq!(database(Kind::UnableToSendCommand, "").fault(), Fault::Lost);
         assert_eq!(Error::Answer(UserRepositoryError::EmailTaken).fault(), Fault::Other);
     }

@@ -8,7 +8,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Receipt, Timestamp, User};
 use serde_json::Value;
 
-use crate::error::{Error, Fault};
+use crate::error::{Error, waited_in_vain};
 use crate::rows::UserSnapshot;
 use crate::schema::receipts;
 
@@ -82,8 +82,5 @@ async fn kept(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<Claim, 
 
 /// A claim that waited in vain waited for the holder of its receipt.
 fn in_progress(error: diesel::result::Error) -> Error {
-    match Fault::of(&error) {
-        Fault::Busy => UserRepositoryError::ReceiptInProgress.into(),
-        _ => error.into(),
-    }
+    if waited_in_vain(&error) { UserRepositoryError::ReceiptInProgress.into() } else { error.into() }
 }

@@ -59,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_name_is_a_half_open_range_and_no_pattern() {
-        let filter = UserFilter { name: Some(NamePrefix::new("A%")), email: Email::parse("a@b.c").ok() };
+        let filter = UserFilter { name: NamePrefix::parse("A%").ok(), email: Email::parse("a@b.c").ok() };
         let query = UserQuery { filter, after: UserId::new(7), ..UserQuery::default() };
         let sql = debug_query::<Sqlite, _>(&page(&query)).to_string();
         let (_, conditions) = sql.split_once(" WHERE ").unwrap();

@@ -1,5 +1,5 @@
 use clap::ValueEnum;
-use tracing_subscriber::filter::Targets;
+use tracing_subscriber::filter::{LevelFilter, Targets};
 
 /// What the log looks like; it goes to standard error.
 #[derive(Debug, Clone, clap::Args)]
@@ -17,7 +17,7 @@ pub struct LogConfig {
     )]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, and by module, as in "warn,roster=debug"
-    #[arg(long = "log", env = "ROSTER_LOG", global = true, default_value = "info", value_name = "LEVEL")]
+    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info", value_name = "LEVEL")]
     pub log: Targets,
 }
 
@@ -28,4 +28,16 @@ pub enum LogFormat {
     Text,
     /// For machines.
     Json,
+}
+
+/// What is logged. A bare word that is no level would be a module's name, and silence all others.
+fn levels(text: &str) -> Result<Targets, String> {
+    let stray = text
+        .split(',')
+        .map(str::trim)
+        .find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
+    match stray {
+        Some(word) => Err(format!("{word:?} is no level: error, warn, info, debug, trace or off")),
+        None => text.parse::<Targets>().map_err(|error| error.to_string()),
+    }
 }

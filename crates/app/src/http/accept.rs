@@ -6,7 +6,7 @@ use actix_web::middleware::Next;
 
 use super::error::ApiError;
 
-/// Refuses a request whose `Accept` has no place for JSON, before anything is done for it. A `DELETE` has
+/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. A `DELETE` has
 /// no body to be accepted.
 pub(super) async fn json<B: MessageBody + 'static>(
     request: ServiceRequest,
@@ -14,7 +14,8 @@ pub(super) async fn json<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let accept = request.headers().get_all(header::ACCEPT);
     let lines: Vec<_> = accept.filter_map(|line| line.to_str().ok()).collect();
-    if request.method() != Method::DELETE && !accepts(&lines.join(","), "application", "json") {
+    let is_route = request.match_pattern().is_some();
+    if is_route && request.method() != Method::DELETE && !accepts(&lines.join(","), "application", "json") {
         return Ok(request.error_response(ApiError::NotAcceptable).map_into_right_body());
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)

@@ -29,24 +29,24 @@ pub(super) async fn answer<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let began = Instant::now();
     let id = RequestId::of(request.headers());
-    let method = request.method().clone();
+    let (method, route) = (request.method().clone(), request.match_pattern());
     let span = info_span!("request", request_id = %id);
     let answered = tokio::time::timeout(deadline.0, next.call(request)).instrument(span.clone()).await;
     let _entered = span.enter();
-    let response = match answered {
-        Ok(Ok(response)) => complete(response, &id, &lifecycle),
-        Ok(Err(error)) => return Err(Unanswered::log(&error, id).into()),
-        Err(_elapsed) => return Err(Unanswered::log(&ApiError::DeadlineExceeded.into(), id).into()),
+    let answer = match answered {
+        Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
+        Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle)),
+        Err(_elapsed) => Err(Unanswered::new(&ApiError::DeadlineExceeded.into(), id, &lifecycle)),
     };
-    let route = response.request().match_pattern();
+    let status = answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status);
     info!(
         %method,
         route = route.as_deref().unwrap_or("none"),
-        status = response.status().as_u16(),
+        status = status.as_u16(),
         duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
         "answered"
     );
-    Ok(response)
+    Ok(answer?)
 }
 
 /// Gives an answer what every answer has, and an error its body.
@@ -66,9 +66,14 @@ fn complete<B: MessageBody + 'static>(
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.to_header_value());
     if lifecycle.is_stopping() {
-        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+        close(headers);
     }
     response
+}
+
+/// Sends the client elsewhere with its next request.
+fn close(headers: &mut HeaderMap) {
+    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
 }
 
 /// What to say of an error: what it is, where it is one of ours, else what its status says.
@@ -87,14 +92,13 @@ fn problem_of(error: Option<&Error>, status: StatusCode) -> Problem {
 struct Unanswered {
     problem: Problem,
     id: RequestId,
+    is_last: bool,
 }
 
 impl Unanswered {
-    fn log(error: &Error, id: RequestId) -> Self {
+    fn new(error: &Error, id: RequestId, lifecycle: &Lifecycle) -> Self {
         let status = error.as_response_error().status_code();
-        let problem = problem_of(Some(error), status);
-        info!(status = problem.code.status().as_u16(), "answered");
-        Self { problem, id }
+        Self { problem: problem_of(Some(error), status), id, is_last: lifecycle.is_stopping() }
     }
 }
 
@@ -110,6 +114,10 @@ impl ResponseError for Unanswered {
     }
 
     fn error_response(&self) -> HttpResponse {
-        self.problem.respond(&self.id, &HeaderMap::new())
+        let mut response = self.problem.respond(&self.id, &HeaderMap::new());
+        if self.is_last {
+            close(response.headers_mut());
+        }
+        response
     }
 }

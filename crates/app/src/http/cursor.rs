@@ -32,6 +32,11 @@ pub(super) fn decode(cursor: &str, order: Order, filter: &UserFilter) -> Result<
     Ok(id)
 }
 
+/// Whether `cursor` is one at all.
+pub(super) fn check(cursor: &str) -> Result<(), ApiError> {
+    parse(cursor).map(drop).ok_or_else(|| malformed("After is no cursor of this list"))
+}
+
 fn malformed(message: &str) -> ApiError {
     ApiError::Malformed(message.to_owned())
 }
@@ -68,7 +73,7 @@ mod tests {
     fn query(order: Order, email: Option<&str>, name: Option<&str>) -> UserQuery {
         let filter = UserFilter {
             email: email.map(|email| Email::parse(email).unwrap()),
-            name: name.map(NamePrefix::new),
+            name: name.map(|name| NamePrefix::parse(name).unwrap()),
         };
         UserQuery { order, filter, ..UserQuery::default() }
     }

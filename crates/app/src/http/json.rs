@@ -1,6 +1,7 @@
 //! Bodies of requests: JSON objects, of at most 64 KiB, whose members may be missing, null, or of any type.
 //! What is wrong with a member is not for the parser to say: it joins the list of broken rules.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::pin::Pin;
 
@@ -10,7 +11,8 @@ use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use roster_domain::{Violation, Violations};
-use serde_json::{Map, Value};
+use serde::de::DeserializeOwned;
+use serde_json::value::RawValue;
 
 use super::error::ApiError;
 
@@ -98,18 +100,19 @@ async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
 }
 
 fn parse(body: &[u8]) -> Result<Object, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(ApiError::Malformed("Request body is empty; a JSON object is required".to_owned()));
-    }
-    let parsed = serde_json::from_slice(body);
-    match parsed.map_err(|error| ApiError::Malformed(format!("Request body is not valid JSON: {error}")))? {
-        Value::Object(members) => Ok(Object(members)),
-        _ => Err(Violation::new("body", "Request body must be a JSON object").into()),
+    let malformed = |error| ApiError::Malformed(format!("Request body is not valid JSON: {error}"));
+    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
+        None => Err(ApiError::Malformed("Request body is empty; a JSON object is required".to_owned())),
+        Some(b'{') => serde_json::from_slice(body).map(Object).map_err(malformed),
+        Some(_) => {
+            serde_json::from_slice::<&RawValue>(body).map_err(malformed)?;
+            Err(Violation::new("body", "Request body must be a JSON object").into())
+        }
     }
 }
 
-/// A JSON object. Where a name stands twice, the last counts; what nobody takes is ignored.
-pub(super) struct Object(Map<String, Value>);
+/// A JSON object. Where a name stands twice, the last counts; what nobody takes is ignored, whatever it is.
+pub(super) struct Object(HashMap<String, Box<RawValue>>);
 
 impl Object {
     /// The member of this name, whatever it is.
@@ -122,7 +125,7 @@ impl Object {
 #[derive(Debug)]
 pub(super) struct Member {
     name: &'static str,
-    value: Option<Value>,
+    value: Option<Box<RawValue>>,
 }
 
 impl Member {
@@ -131,11 +134,9 @@ impl Member {
         self,
         parse: impl FnOnce(&str) -> Result<T, Violations>,
     ) -> Result<T, Violations> {
-        match self.value {
-            Some(Value::String(text)) => parse(&text),
-            None | Some(Value::Null) => Err(Violation::required(self.name).into()),
-            Some(_) => Err(Violation::wrong_type(self.name, "a string").into()),
-        }
+        // Half a surrogate pair, escaped, is JSON (RFC 8259 §8.2), and still no text.
+        let is_string = self.value.as_deref().is_some_and(|value| value.get().starts_with('"'));
+        parse(&self.required::<String>(if is_string { "valid Unicode" } else { "a string" })?)
     }
 
     /// The member's text, if it is there; that it shall be removed, as null says, is not possible.
@@ -151,12 +152,13 @@ impl Member {
 
     /// The member's whole number, which has to be there.
     pub(super) fn required_integer(self) -> Result<i64, Violations> {
-        match self.value {
-            None | Some(Value::Null) => Err(Violation::required(self.name).into()),
-            Some(value) => {
-                value.as_i64().ok_or_else(|| Violation::wrong_type(self.name, "a 64-bit integer").into())
-            }
-        }
+        self.required("a 64-bit integer")
+    }
+
+    fn required<T: DeserializeOwned>(self, expected: &str) -> Result<T, Violations> {
+        let value = self.value.as_deref().map(RawValue::get).filter(|value| *value != "null");
+        let value = value.ok_or_else(|| Violation::required(self.name))?;
+        Ok(serde_json::from_str(value).map_err(|_| Violation::wrong_type(self.name, expected))?)
     }
 }
 
@@ -217,9 +219,20 @@ mod tests {
 
     #[test]
     fn what_does_not_parse_is_malformed_and_what_is_no_object_breaks_a_rule() {
-        for body in
-            ["", " \n", "{", "{\"a\":}", "[1,", "{} {}", "\u{feff}{}", "'a'", "{\"a\":\"\\ud800\"}", "nul"]
-        {
+        for body in [
+            "",
+            " \n",
+            "{",
+            "{\"a\":}",
+            "[1,",
+            "[] []",
+            "{} {}",
+            "\u{feff}{}",
+            "'a'",
+            "{\"a\":1e}",
+            "{'a':1}",
+            "nul",
+        ] {
             assert!(matches!(parse(body.as_bytes()), Err(ApiError::Malformed(_))), "{body}");
         }
         for body in ["[]", "[1, 2]", "1", "\"a\"", "null", "true"] {
@@ -230,7 +243,7 @@ mod tests {
 
     #[test]
     fn a_member_is_of_its_type_or_says_what_is_wrong_with_it() {
-        let mut object = parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null}"#)
+        let mut object = parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null, "m": "\ud800", "n": 1e999}"#)
             .unwrap_or_else(|e| panic!("{e}"));
         let text = |text: &str| Ok::<_, Violations>(text.to_owned());
         assert_eq!(object.take("a").required_text(text), Ok("x".to_owned()));
@@ -240,13 +253,26 @@ mod tests {
         assert_eq!(object.take("e").optional_text(text), Ok(None));
         assert_eq!(object.take("e").required_text(text).unwrap_err().to_string(), "E is required");
         assert_eq!(object.take("f_g").required_integer(), Ok(-7));
+        assert_eq!(object.take("m").required_text(text).unwrap_err().to_string(), "M must be valid Unicode");
         for (name, expected) in [
+            ("n", "N must be a 64-bit integer"),
             ("h_i", "H i must be a 64-bit integer"),
             ("j", "J must be a 64-bit integer"),
             ("k", "K is required"),
             ("l", "L is required"),
         ] {
             assert_eq!(object.take(name).required_integer().unwrap_err().to_string(), expected);
+        }
+    }
+
+    #[test]
+    fn what_nobody_takes_is_ignored_whatever_it_is() {
+        let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
+        for ignored in ["1e999", "\"\\ud800\"", "123456789012345678901234567890", &deep] {
+            let mut object = parse(format!("{{\"b\": {ignored}, \"a\": \"x\"}}").as_bytes()).ok().unwrap();
+            assert_eq!(object.take("a").required_text(|text| Ok(text.to_owned())), Ok("x".to_owned()));
+            let refused = object.take("b").required_text(|_| Ok(())).unwrap_err();
+            assert!(["B must be a string", "B must be valid Unicode"].contains(&&*refused.to_string()));
         }
     }
 }

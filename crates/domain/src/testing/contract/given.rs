@@ -1,7 +1,7 @@
 //! What the behaviours begin with.
 
 use crate::ports::UserRepository;
-use crate::{Commit, Email, Name, NewUser, Receipt, Timestamp, User, UserChanges};
+use crate::{Commit, Email, Name, NamePrefix, NewUser, Receipt, Timestamp, User, UserChanges};
 
 /// A time, some seconds after another that all behaviours share, with six digits of a second.
 pub(super) fn time(seconds: i64) -> Timestamp {
@@ -14,6 +14,10 @@ pub(super) fn commit(seconds: i64) -> Commit {
 
 pub(super) fn email(text: &str) -> Email {
     Email::parse(text).unwrap()
+}
+
+pub(super) fn prefix(text: &str) -> NamePrefix {
+    NamePrefix::parse(text).unwrap()
 }
 
 pub(super) fn name(text: &str) -> Name {

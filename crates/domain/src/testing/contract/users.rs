@@ -5,11 +5,11 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::behaviours;
 use super::cancellation::{POLLS, drop_after};
-use super::given::{commit, email, name, named, new, receipt, rename, time, user, users as many};
+use super::given::{commit, email, name, named, new, prefix, receipt, rename, time, user, users as many};
 use crate::ports::{UserRepository, UserRepositoryError as Error};
 use crate::{
-    NamePrefix, Order, Page, PageLimit, Precondition, Receipt, User, UserChanges, UserFilter, UserId,
-    UserQuery, Version, Written,
+    Order, Page, PageLimit, Precondition, Receipt, User, UserChanges, UserFilter, UserId, UserQuery, Version,
+    Written,
 };
 
 behaviours! {
@@ -380,8 +380,8 @@ async fn names(users: &dyn UserRepository, filter: UserFilter) -> Vec<String> {
     page.items.into_iter().map(|user| user.name.into_string()).collect()
 }
 
-fn by_name(prefix: &str) -> UserFilter {
-    UserFilter { name: Some(NamePrefix::new(prefix)), ..UserFilter::default() }
+fn by_name(begin: &str) -> UserFilter {
+    UserFilter { name: Some(prefix(begin)), ..UserFilter::default() }
 }
 
 async fn a_filter_by_email_is_exact(users: &dyn UserRepository) {
@@ -390,7 +390,7 @@ async fn a_filter_by_email_is_exact(users: &dyn UserRepository) {
 
     assert_eq!(names(users, by_email("user1@example.org")).await, ["Name of user1"]);
     assert_eq!(names(users, by_email("user@example.org")).await, [""; 0]);
-    let both = UserFilter { name: Some(NamePrefix::new("nobody")), ..by_email("user1@example.org") };
+    let both = UserFilter { name: Some(prefix("nobody")), ..by_email("user1@example.org") };
     assert_eq!(names(users, both).await, [""; 0]);
 }
 
