@@ -7,15 +7,18 @@
 //! PostgreSQL is what `ROSTER_TEST_POSTGRES_URL` names, by the URL of a user who may create databases; else a
 //! container; else a temporary cluster of the programs on this machine. `ROSTER_TEST_POSTGRES` can be `docker`,
 //! `programs` or `none`, to try that alone. Where there is none, the end of the run says what was not tested;
-//! where `CI` is set, that is a failure.
+//! where `CI` is set, that is a failure. NATS servers, one for each test that needs one, are had in the same ways:
+//! `ROSTER_TEST_NATS_URL`, `ROSTER_TEST_NATS`.
 
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "an assertion of a test fails by a panic")]
 
 mod architecture;
 mod directory;
 mod errors;
+mod events;
 mod health;
 mod kit;
+mod nats;
 mod people;
 mod program;
 mod repository;
@@ -56,9 +59,11 @@ fn trials() -> Vec<Trial> {
     [
         people::suite(),
         resilience::suite(),
+        nats::suite(),
         program::suite(),
         repository::suite(),
         servers::suite(),
+        events::suite(),
         users::suite(),
         architecture::suite(),
         directory::suite(),

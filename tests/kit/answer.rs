@@ -66,11 +66,32 @@ impl Answer {
         self
     }
 
+    /// Its body, as text.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    /// An answer with a body of any type of JSON.
+    #[track_caller]
+    pub(crate) fn any_json(&self, status: u16) -> Value {
+        assert!(self.status == status, "expected {status}: {}", self.told());
+        assert!(self.header("content-type").contains("json"), "not JSON: {}", self.told());
+        self.parsed()
+    }
+
     /// An answer with a JSON body.
     #[track_caller]
     pub(crate) fn json(&self, status: u16) -> Value {
         assert!(self.status == status, "expected {status}: {}", self.told());
         assert!(self.header("content-type").starts_with("application/json"), "not JSON: {}", self.told());
+        self.parsed()
+    }
+
+    /// An answer with JSON of a media type of its own.
+    #[track_caller]
+    pub(super) fn json_as(&self, status: u16, media_type: &str) -> Value {
+        assert!(self.status == status, "expected {status}: {}", self.told());
+        assert_eq!(self.header("content-type"), media_type, "{}", self.told());
         self.parsed()
     }
 
@@ -99,16 +120,26 @@ impl Answer {
             Value::String(cursor) if UNRESERVED.is_match(cursor) => Some(cursor.clone()),
             other => panic!("{other} is no cursor: {}", self.told()),
         };
-        let link = self.headers.contains_key(LINK).then(|| self.header("link"));
-        let link = link.map(|link| match NEXT.captures(&link) {
-            Some(found) => found[1].to_owned(),
-            None => panic!("{link} is no relative link to the next page: {}", self.told()),
-        });
+        let link = self.next();
         assert_eq!(link.is_some(), next.is_some(), "Link and next differ: {}", self.told());
+        Page { items, next, link, position: self.position() }
+    }
+
+    /// Where the `Link` to the next page leads, where there is one.
+    #[track_caller]
+    pub(super) fn next(&self) -> Option<String> {
+        let link = self.headers.contains_key(LINK).then(|| self.header("link"))?;
+        match NEXT.captures(&link) {
+            Some(found) => Some(found[1].to_owned()),
+            None => panic!("{link} is no relative link to the next page: {}", self.told()),
+        }
+    }
+
+    /// `Roster-Position`.
+    #[track_caller]
+    pub(super) fn position(&self) -> i64 {
         let position = self.header("roster-position");
-        let position =
-            position.parse().unwrap_or_else(|_| panic!("{position} is no position: {}", self.told()));
-        Page { items, next, link, position }
+        position.parse().unwrap_or_else(|_| panic!("{position} is no position: {}", self.told()))
     }
 
     /// An error, in the body that every error has. What it says in words is up to the service.

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
-use roster_domain::ports::{EventLog, UserRepository};
+use roster_domain::ports::{EventLog, Outbox, UserRepository};
 use roster_storage_postgres::{Postgres, PostgresConfig};
 use roster_storage_sqlite::{Sqlite, SqliteConfig};
 
@@ -56,6 +56,13 @@ enum Kept {
     Server(&'static PostgresServer, String),
 }
 
+/// The ports on one database.
+pub(crate) struct Ports {
+    pub(crate) users: Arc<dyn UserRepository>,
+    pub(crate) events: Arc<dyn EventLog>,
+    pub(crate) outbox: Arc<dyn Outbox>,
+}
+
 impl Database {
     /// A database without the schema, which the program brings in when it starts.
     pub(crate) async fn empty(on: Backend) -> Result<Self, String> {
@@ -97,15 +104,23 @@ impl Database {
     }
 
     /// What is in it, past the program.
-    pub(crate) fn ports(&self) -> (Box<dyn UserRepository>, Box<dyn EventLog>) {
+    pub(crate) fn ports(&self) -> Ports {
         match self.backend() {
             Backend::Sqlite => {
                 let sqlite = Sqlite::open(SqliteConfig::new(self.path())).expect("the file can be opened");
-                (Box::new(sqlite.users()), Box::new(sqlite.events()))
+                Ports {
+                    users: Arc::new(sqlite.users()),
+                    events: Arc::new(sqlite.events()),
+                    outbox: Arc::new(sqlite.outbox()),
+                }
             }
             Backend::Postgres => {
                 let postgres = Postgres::new(patient(self.url())).expect("the URL is one");
-                (Box::new(postgres.users()), Box::new(postgres.events()))
+                Ports {
+                    users: Arc::new(postgres.users()),
+                    events: Arc::new(postgres.events()),
+                    outbox: Arc::new(postgres.outbox()),
+                }
             }
         }
     }

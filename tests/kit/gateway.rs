@@ -26,7 +26,8 @@ impl Gateway {
     /// An open way to the server of this URL.
     pub(crate) async fn to(url: &str) -> Self {
         let url = Url::parse(url).expect("a URL");
-        let target = format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(5432));
+        let usual = if url.scheme() == "nats" { 4222 } else { 5432 };
+        let target = format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(usual));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (state, watched) = watch::channel(State::Open);

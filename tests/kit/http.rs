@@ -9,6 +9,7 @@ use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
 
 use super::answer::Answer;
+use super::stream::Stream;
 use super::user::User;
 
 /// Where users are.
@@ -125,6 +126,18 @@ impl Request {
     /// With a JSON body.
     pub(crate) fn json(self, body: &Value) -> Self {
         self.body("application/json", body.to_string())
+    }
+
+    /// The feed as server-sent events; or the answer that came in its place.
+    pub(crate) async fn stream(self) -> Result<Stream, Answer> {
+        let Self { builder, told } = self.header("Accept", "text/event-stream");
+        let response = builder.send().await.unwrap_or_else(|error| panic!("{told}: {error:?}"));
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        if status != 200 {
+            let body = response.bytes().await.unwrap_or_else(|error| panic!("{told}: {error:?}"));
+            return Err(Answer::new(told, status, headers, body.to_vec()));
+        }
+        Ok(Stream::of(response, &Answer::new(told, status, headers, Vec::new())))
     }
 
     /// The answer; or why there was none.

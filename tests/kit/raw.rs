@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 use super::answer::Answer;
@@ -21,6 +21,22 @@ impl Raw {
         let stream = TcpStream::connect(http.address()).await.expect("the service accepts a connection");
         stream.set_nodelay(true).expect("the option can be set");
         Self(BufReader::new(stream))
+    }
+
+    /// Connects as a client that has little room for what it leaves unread.
+    pub(crate) async fn reading_little(http: &Http) -> Self {
+        let socket = TcpSocket::new_v4().expect("there are sockets");
+        socket.set_recv_buffer_size(4_096).expect("the option can be set");
+        let address = http.address().parse().expect("an address");
+        Self(BufReader::new(socket.connect(address).await.expect("the service accepts a connection")))
+    }
+
+    /// Reads on until the connection ends, in whatever way, and tells how many bytes that were.
+    pub(crate) async fn ends_within(&mut self, patience: Duration) -> usize {
+        let mut rest = Vec::new();
+        // A connection that was reset ends with an error, and what came before it counts.
+        let _ = timeout(patience, self.0.read_to_end(&mut rest)).await.expect("the connection ends");
+        rest.len()
     }
 
     /// Writes these bytes.

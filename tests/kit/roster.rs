@@ -100,7 +100,7 @@ impl Roster {
 
     /// The events that its database has recorded.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let (_, events) = self.database().ports();
+        let events = self.database().ports().events;
         events.sequence().await.expect("committed events get their positions");
         events.read(Position::START, 100_000).await.expect("events can be read")
     }

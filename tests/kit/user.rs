@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 const USER: [&str; 6] = ["id", "email", "name", "created_at", "updated_at", "version"];
 
 /// RFC 3339, in UTC, with six digits of a second.
-static TIMESTAMP: LazyLock<Regex> = LazyLock::new(|| {
+pub(super) static TIMESTAMP: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$").unwrap()
 });
 

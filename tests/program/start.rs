@@ -22,7 +22,7 @@ async fn is_migrated(database: &Database) -> bool {
     if database.backend() == Backend::Sqlite && !database.path().exists() {
         return false;
     }
-    let (users, _) = database.ports();
+    let users = database.ports().users;
     users.find(UserId::new(1).unwrap()).await.is_ok()
 }
 

@@ -1,40 +1,40 @@
-//! The contract of the repository and the event log, which every adapter keeps: each promise is a test, on an
-//! empty store.
+//! The contract of the repository, the event log and the outbox, which every adapter keeps: each promise is a
+//! test, on an empty store.
 
+use std::sync::Arc;
+
+use futures_core::future::BoxFuture;
 use libtest_mimic::Trial;
-use roster_domain::testing::{InMemory, contract};
+use roster_domain::testing::InMemory;
+use roster_domain::testing::contract::{Behaviour, EVENTS, OUTBOX, USERS};
 
-use crate::kit::{Backend, Database, trial};
+use crate::kit::{Backend, Database, Ports, trial};
 
 pub(crate) fn suite() -> Vec<Trial> {
+    let users = trials("users", USERS, |check, on| check(&*on.users));
+    let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
+    let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
+    [users, events, outbox].into_iter().flatten().collect()
+}
+
+/// A test of each behaviour on each store.
+fn trials<Check: Copy + Send + 'static>(
+    list: &str,
+    behaviours: &[Behaviour<Check>],
+    run: impl for<'a> Fn(Check, &'a Ports) -> BoxFuture<'a, ()> + Copy + Send + 'static,
+) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for behaviour in contract::USERS {
-        let name = format!("repository::users::{}", behaviour.name);
+    for behaviour in behaviours {
+        let (name, check) = (format!("repository::{list}::{}", behaviour.name), behaviour.check);
         trials.push(trial(format!("{name} [memory]"), move || async move {
-            (behaviour.check)(&InMemory::default()).await;
+            let store = Arc::new(InMemory::default());
+            run(check, &Ports { users: store.clone(), events: store.clone(), outbox: store }).await;
             Ok(())
         }));
         trials.extend([Backend::Sqlite, Backend::Postgres].map(|backend| {
             trial(format!("{name} [{backend}]"), move || async move {
                 let database = Database::migrated(backend).await?;
-                let (users, _) = database.ports();
-                (behaviour.check)(&*users).await;
-                Ok(())
-            })
-        }));
-    }
-    for behaviour in contract::EVENTS {
-        let name = format!("repository::events::{}", behaviour.name);
-        trials.push(trial(format!("{name} [memory]"), move || async move {
-            let store = InMemory::default();
-            (behaviour.check)(&store, &store).await;
-            Ok(())
-        }));
-        trials.extend([Backend::Sqlite, Backend::Postgres].map(|backend| {
-            trial(format!("{name} [{backend}]"), move || async move {
-                let database = Database::migrated(backend).await?;
-                let (users, events) = database.ports();
-                (behaviour.check)(&*users, &*events).await;
+                run(check, &database.ports()).await;
                 Ok(())
             })
         }));

@@ -1,73 +1,81 @@
 //! A service that is killed while it works.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
 
-use roster_domain::{Change, User as Stored};
+use roster_domain::ports::EventLog;
+use roster_domain::{Event, Position};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
-use crate::kit::{Database, Http, Program, USERS, User, new_user, suite};
+use crate::kit::{Database, Program, Tally, all_users, suite};
 
-suite![every_acknowledged_user_is_there_with_one_event_after_a_crash];
+suite![every_acknowledged_change_has_one_event_after_crashes];
 
-const ROUNDS: usize = 5;
-const WRITERS: usize = 8;
-/// How many users each round acknowledges before the service is killed amid the next ones.
-const ACKNOWLEDGED: usize = 40;
+/// How often the service is killed.
+const KILLS: usize = 12;
+const WRITERS: usize = 16;
+/// How many changes each round acknowledges before the service is killed amid the next ones.
+const ACKNOWLEDGED: usize = 100;
 
-async fn every_acknowledged_user_is_there_with_one_event_after_a_crash(database: Database) {
-    let mut acknowledged = Vec::new();
-    for round in 0..ROUNDS {
+/// Seen to fail where a create recorded its event in a second transaction (users without an event, on SQLite),
+/// and where positions were taken from ids (gaps, on PostgreSQL: ids of what is rolled back are not given again).
+async fn every_acknowledged_change_has_one_event_after_crashes(database: Database) {
+    let tally = Tally::default();
+    let mut follower = None;
+    for round in 0..KILLS {
         let roster = Program::serving(&database).serve().await;
-        let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
+        follower.get_or_insert_with(|| Follower::of(database.ports().events));
         let writers: Vec<_> = (0..WRITERS)
-            .map(|writer| tokio::spawn(write((*roster).clone(), format!("{round}-{writer}"), told.clone())))
+            .map(|writer| tokio::spawn(tally.clone().write((*roster).clone(), format!("{round}-{writer}"))))
             .collect();
-        drop(told);
-        for _ in 0..ACKNOWLEDGED {
-            acknowledged.push(heard.recv().await.expect("the service works until it is killed"));
-        }
+        let enough = ACKNOWLEDGED * (round + 1);
+        let worked = async {
+            while tally.acknowledged() < enough {
+                sleep(Duration::from_millis(1)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), worked).await.expect("the service works until it is killed");
         roster.kill().await;
         for writer in writers {
             writer.await.expect("a writer sees right answers, or none");
         }
-        while let Some(user) = heard.recv().await {
-            acknowledged.push(user);
-        }
     }
+    assert_eq!(tally.refused(), [""; 0], "no change was refused");
 
     let roster = Program::serving(&database).serve().await;
-    let stored = all(&roster).await;
-    for user in &acknowledged {
-        assert_eq!(stored.get(&user.id), Some(user), "an acknowledged user is lost or changed");
-    }
-    let events = roster.events().await;
-    let created: Vec<i64> = events
-        .iter()
-        .map(|event| match &event.change {
-            Change::UserCreated(Stored { id, .. }) => id.get(),
-            other => panic!("nobody asked for {other:?}"),
-        })
-        .collect();
-    assert_eq!(created.len(), stored.len(), "users and events are one to one");
-    assert_eq!(created.into_iter().collect::<BTreeSet<_>>(), stored.into_keys().collect());
+    let feed = roster.events().await;
+    tally.hold_feed(&feed, &all_users(&roster).await);
+    let told = follower.expect("there was a round").read_up_to(feed.len()).await;
+    assert!(told == feed, "whoever followed the feed was told something else");
 }
 
-/// Creates users until the service is gone.
-async fn write(http: Http, name: String, told: tokio::sync::mpsc::UnboundedSender<User>) {
-    for nth in 0.. {
-        match http.post(USERS, &new_user(&format!("{name}-{nth}"))).attempt().await {
-            Ok(answer) => told.send(answer.user(201)).unwrap(),
-            Err(_) => return,
-        }
-    }
-}
+/// Somebody who reads the feed as it grows, from where they left off.
+struct Follower(JoinHandle<()>, watch::Receiver<Vec<Event>>);
 
-async fn all(http: &Http) -> BTreeMap<i64, User> {
-    let mut all = BTreeMap::new();
-    let mut target = format!("{USERS}?limit=100");
-    loop {
-        let page = http.get(&target).await.page();
-        all.extend(page.items.into_iter().map(|user| (user.id, user)));
-        let Some(next) = page.next else { return all };
-        target = format!("{USERS}?limit=100&after={next}");
+impl Follower {
+    fn of(events: Arc<dyn EventLog>) -> Self {
+        let (told, heard) = watch::channel(Vec::<Event>::new());
+        let reading = tokio::spawn(async move {
+            loop {
+                let after = told.borrow().last().map_or(Position::START, |event| event.position);
+                match events.read(after, 50).await {
+                    Ok(more) if more.is_empty() => sleep(Duration::from_millis(1)).await,
+                    Ok(more) => told.send_modify(|all| all.extend(more)),
+                    Err(error) => panic!("the feed can be read: {error:?}"),
+                }
+            }
+        });
+        Self(reading, heard)
+    }
+
+    /// What they were told, once that is `count` events.
+    async fn read_up_to(self, count: usize) -> Vec<Event> {
+        let Self(reading, mut heard) = self;
+        let told = timeout(Duration::from_secs(10), heard.wait_for(|told| told.len() >= count)).await;
+        let told = told.map_or_else(|_| Vec::new(), |told| told.expect("the feed is read").clone());
+        reading.abort();
+        told
     }
 }

@@ -8,6 +8,7 @@ use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::Config;
+use crate::dead_letters::DeadLettersCommand;
 use crate::failure::report;
 
 /// A users service over REST, on SQLite or PostgreSQL.
@@ -23,13 +24,16 @@ pub struct Cli {
 }
 
 /// What the program can do.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Subcommand)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, Subcommand)]
 pub enum Command {
     /// Serve the API over HTTP (the default)
     #[default]
     Serve,
     /// Bring the database's schema up to date, and end
     Migrate,
+    /// See to events of others that can never succeed
+    #[command(subcommand)]
+    DeadLetters(DeadLettersCommand),
 }
 
 impl Cli {

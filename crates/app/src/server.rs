@@ -1,5 +1,6 @@
 //! Serving, from the first start to the last request.
 
+use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::time::Duration;
@@ -7,17 +8,18 @@ use std::time::Duration;
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use anyhow::{Context, anyhow};
-use tokio::net::TcpSocket;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig};
 use crate::failure::Failure;
-use crate::http::{self, Deadline, Lifecycle};
+use crate::http::{self, Deadline, Lifecycle, Streams};
 use crate::metrics::Metrics;
 use crate::wiring::{self, Services};
-use crate::{background, logging, setup};
+use crate::{logging, setup};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -25,6 +27,9 @@ const BACKLOG: u32 = 1024;
 /// How long the program still takes requests once it is told to stop, so that whoever asks whether it is
 /// ready hears that it is not, and sends them elsewhere.
 const UNREADY: Duration = Duration::from_millis(200);
+
+/// How long the loops may take, once all requests were answered, to publish what is left.
+const FLUSH: Duration = Duration::from_secs(5);
 
 /// What the first example makes.
 const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}"#;
@@ -43,21 +48,23 @@ async fn run(config: Config) -> Result<(), Failure> {
     let signals = Signals::new().context("cannot take signals")?;
     let listener = listen(&config.http)?;
     let address = listener.local_addr().context("cannot serve")?;
-    let ports = wiring::ports(&config).await?;
-    let events = ports.events.clone();
+    let mut ports = wiring::ports(&config).await?;
+    let metrics = Metrics::collect().context("cannot measure")?;
+    let tidying = tokio::spawn(metrics.clone().tidy());
+    let (background, newest) = Background::start(&mut ports, config.events.retention);
     let services = Services::from(ports);
     let lifecycle = Lifecycle::default();
     let deadline = Deadline(config.http.request_timeout);
+    let streams = Streams::new(newest, config.http.stream_idle_timeout);
 
-    let metrics = Metrics::collect().context("cannot measure")?;
-    let tidying = tokio::spawn(metrics.clone().tidy());
-    let sequencer = tokio::spawn(background::sequence_events(events));
     let app = {
-        let lifecycle = lifecycle.clone();
-        move || http::app(services.clone(), lifecycle.clone(), deadline, metrics.clone())
+        let (lifecycle, streams) = (lifecycle.clone(), streams.clone());
+        move || http::app(services.clone(), lifecycle.clone(), deadline, streams.clone(), metrics.clone())
     };
+    let idle = config.http.stream_idle_timeout;
     let server = HttpServer::new(app)
         .disable_signals()
+        .on_connect(move |connection, _| cut_off_when_idle(connection, idle))
         .shutdown_timeout(whole_seconds(config.http.shutdown_grace))
         .listen(listener)
         .context("cannot serve")?
@@ -65,11 +72,25 @@ async fn run(config: Config) -> Result<(), Failure> {
     let stop = tokio::spawn(stop_when_told(signals, server.handle(), lifecycle));
     greet(address, &config.database.url);
     server.await.context("the server failed")?;
+    background.stop(FLUSH).await;
     stop.abort();
-    sequencer.abort();
     tidying.abort();
     info!("stopped");
     Ok(())
+}
+
+/// Has the system end a connection whose client leaves what it is sent unread, for as long as that. A server
+/// sees nothing of such a client: it waits for room to send more, and would wait for ever.
+fn cut_off_when_idle(connection: &dyn Any, idle: Duration) {
+    #[cfg(target_os = "linux")]
+    if let Some(connection) = connection.downcast_ref::<TcpStream>() {
+        let millis = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
+        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(connection, millis) {
+            warn!(%error, "an idle client will not be cut off");
+        }
+    }
+    #[cfg(not(target_os = "linux"))]
+    let _ = (connection, idle);
 }
 
 /// The server counts in whole seconds; what is asked for is the least that it gives.

@@ -6,14 +6,18 @@ use std::sync::Arc;
 
 use anyhow::anyhow;
 use roster_directory_http::{DirectoryConfig as HttpDirectoryConfig, HttpDirectory};
-use roster_domain::ports::{Clock, Directory, EventLog, HealthCheck, UserRepository};
-use roster_domain::services::{DirectoryService, FeedService, UserService};
+use roster_domain::ports::{
+    Clock, DeadLetters, Directory, EventLog, EventPublisher, EventSource, HealthCheck, Outbox, UserRepository,
+};
+use roster_domain::services::{DirectoryService, FeedService, InboundService, UserService};
+use roster_events_nats::{Nats, NatsConfig, SetupError};
 use roster_storage_postgres::{Postgres, PostgresConfig};
 use roster_storage_sqlite::{Sqlite, SqliteConfig};
 
 use crate::clock::SystemClock;
-use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig};
+use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig, EventsConfig};
 use crate::failure::Failure;
+use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
 
 /// The ports that the program stands on. A test can put any other in their place.
@@ -23,8 +27,16 @@ pub struct Ports {
     pub users: Arc<dyn UserRepository>,
     /// Reads what happened to them.
     pub events: Arc<dyn EventLog>,
-    /// Tells whether the store of both answers.
+    /// Keeps how far events were told to others.
+    pub outbox: Arc<dyn Outbox>,
+    /// Tells whether the store of all three answers.
     pub store: Arc<dyn HealthCheck>,
+    /// Tells others of events.
+    pub publisher: Arc<dyn EventPublisher>,
+    /// Brings events of others.
+    pub source: Arc<dyn EventSource>,
+    /// Tells whether the broker of both is there.
+    pub broker: Arc<dyn HealthCheck>,
     /// Looks people up.
     pub directory: Arc<dyn Directory>,
     /// Tells whether the directory is well, as far as it was asked of late.
@@ -42,20 +54,26 @@ pub struct Services {
     pub directory: DirectoryService,
     /// What can be read of the feed of events.
     pub feed: FeedService,
+    /// What is done about events of others.
+    pub inbound: InboundService,
     /// Tells whether the store answers.
     pub store: Arc<dyn HealthCheck>,
+    /// Tells whether the broker is there.
+    pub broker: Arc<dyn HealthCheck>,
     /// Tells whether the directory is well, as far as it was asked of late.
     pub directory_health: Arc<dyn HealthCheck>,
 }
 
 impl From<Ports> for Services {
     fn from(ports: Ports) -> Self {
-        let users = UserService::new(ports.users, ports.clock);
+        let users = UserService::new(ports.users.clone(), ports.clock.clone());
         Self {
             directory: DirectoryService::new(ports.directory, users.clone()),
             users,
             feed: FeedService::new(ports.events),
+            inbound: InboundService::new(ports.users, ports.clock),
             store: ports.store,
+            broker: ports.broker,
             directory_health: ports.directory_health,
         }
     }
@@ -69,12 +87,24 @@ impl From<Ports> for Services {
 /// directory; the setting is named.
 pub async fn ports(config: &Config) -> Result<Ports, Failure> {
     let (directory, directory_health) = directory(&config.directory)?;
-    let (users, events, store) = store(&config.database).await?;
-    Ok(Ports { users, events, store, directory, directory_health, clock: Arc::new(SystemClock) })
+    let (publisher, source, broker) = broker(&config.events).await?;
+    let (users, events, outbox, store) = store(&config.database).await?;
+    Ok(Ports {
+        users,
+        events,
+        outbox,
+        store,
+        publisher,
+        source,
+        broker,
+        directory,
+        directory_health,
+        clock: Arc::new(SystemClock),
+    })
 }
 
-/// Who keeps users, who reads their events, and whether both answer.
-type Store = (Arc<dyn UserRepository>, Arc<dyn EventLog>, Arc<dyn HealthCheck>);
+/// Who keeps users, their events, how far those were told to others, and whether all that answers.
+type Store = (Arc<dyn UserRepository>, Arc<dyn EventLog>, Arc<dyn Outbox>, Arc<dyn HealthCheck>);
 
 /// The database of the URL's scheme.
 async fn store(config: &DatabaseConfig) -> Result<Store, Failure> {
@@ -82,14 +112,47 @@ async fn store(config: &DatabaseConfig) -> Result<Store, Failure> {
         DatabaseUrl::Sqlite(path) => {
             let store = Sqlite::open(sqlite(path, config)).map_err(refused)?;
             ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
-            Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store)))
+            Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
         DatabaseUrl::Postgres(url) => {
             let store = Postgres::new(postgres(url, config)).map_err(refused)?;
             ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
-            Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store)))
+            Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
     }
+}
+
+/// Who tells others of events, who brings theirs, and whether the broker of both is there.
+type Broker = (Arc<dyn EventPublisher>, Arc<dyn EventSource>, Arc<dyn HealthCheck>);
+
+/// The broker that is set, or one that keeps events to the feed.
+async fn broker(config: &EventsConfig) -> Result<Broker, Failure> {
+    let Some(nats) = nats(config).await? else {
+        return Ok((Arc::new(NoBroker), Arc::new(NoBroker), Arc::new(NoBroker)));
+    };
+    Ok((Arc::new(nats.publisher()), Arc::new(nats.source()), Arc::new(nats)))
+}
+
+/// The events of others that can never succeed.
+///
+/// # Errors
+///
+/// Where no broker is set, or no connection to it can be made; the setting is named.
+pub async fn dead_letters(config: &EventsConfig) -> Result<Arc<dyn DeadLetters>, Failure> {
+    let none =
+        || Failure::setting(EventsConfig::NATS_URL, anyhow!("is needed: it is where dead letters are kept"));
+    Ok(Arc::new(nats(config).await?.ok_or_else(none)?.dead_letters()))
+}
+
+async fn nats(config: &EventsConfig) -> Result<Option<Nats>, Failure> {
+    let Some(url) = &config.nats_url else { return Ok(None) };
+    let mut nats = NatsConfig::new(url);
+    nats.credentials.clone_from(&config.nats_credentials);
+    let connected = Nats::connect(nats).await;
+    connected.map(Some).map_err(|error| match error {
+        SetupError::Credentials { .. } => Failure::setting(EventsConfig::NATS_CREDENTIALS, error),
+        SetupError::Url | SetupError::Client(_) => Failure::setting(EventsConfig::NATS_URL, error),
+    })
 }
 
 /// Who looks people up, and whether that goes well.

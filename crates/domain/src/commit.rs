@@ -52,6 +52,14 @@ pub enum Written<T> {
 }
 
 impl<T> Written<T> {
+    /// The same of another outcome.
+    pub fn map<U>(self, f: impl FnOnce(T) -> U) -> Written<U> {
+        match self {
+            Self::Now(outcome) => Written::Now(f(outcome)),
+            Self::Before(outcome) => Written::Before(f(outcome)),
+        }
+    }
+
     /// What the write brought about, whenever that was.
     pub fn into_inner(self) -> T {
         match self {

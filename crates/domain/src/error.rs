@@ -7,14 +7,14 @@ use std::time::Duration;
 
 use thiserror::Error;
 
-use crate::Version;
+use crate::{Position, Version};
 
 /// An error of another crate, kept for the log.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
 /// What a use case can end in, other than well.
 ///
-/// The messages of the first six are meant for whoever asked; what the others have to say is for
+/// The messages of the first seven are meant for whoever asked; what the others have to say is for
 /// the log, in their `source`.
 #[derive(Debug, Error)]
 pub enum DomainError {
@@ -37,6 +37,12 @@ pub enum DomainError {
     PreconditionFailed {
         /// The version that it has.
         current: Version,
+    },
+    /// Events that were asked for are no longer kept.
+    #[error("Events up to position {pruned} are no longer kept: start again from the full list of users")]
+    Gone {
+        /// The last of those.
+        pruned: Position,
     },
     /// The receipt was given before, for something else.
     #[error("Idempotency-Key was used for another request")]
@@ -157,6 +163,26 @@ impl Violations {
     /// `value()` where no rule is broken, else these violations.
     pub fn or_else<T>(self, value: impl FnOnce() -> T) -> Result<T, Self> {
         if self.0.is_empty() { Ok(value()) } else { Err(self) }
+    }
+
+    /// The same, of something that stands within another: each field is `outer.field`.
+    #[must_use]
+    pub fn within(mut self, outer: &str) -> Self {
+        for violation in &mut self.0 {
+            violation.field = format!("{outer}.{}", violation.field).into();
+        }
+        self
+    }
+
+    /// The same, of one of several: each field is `[index].field`, and each message names the one as
+    /// `Event 1: …`. Indices count from 0.
+    #[must_use]
+    pub fn of_nth(self, entity: &str, index: usize) -> Self {
+        let mut broken = self.within(&format!("[{index}]"));
+        for violation in &mut broken.0 {
+            violation.message = format!("{entity} {index}: {}", violation.message).into();
+        }
+        broken
     }
 
     /// The violations, first field first.

@@ -57,11 +57,8 @@ impl PageLimit {
     ///
     /// A violation of the field `limit` where it is not between 1 and [`PageLimit::MAX`].
     pub fn new(limit: i64) -> Result<Self, Violation> {
-        u8::try_from(limit)
-            .ok()
-            .filter(|limit| (1..=Self::MAX).contains(limit))
-            .map(Self)
-            .ok_or_else(|| Violation::new("limit", format!("Limit must be between 1 and {}", Self::MAX)))
+        let within = u8::try_from(limit).ok().filter(|limit| (1..=Self::MAX).contains(limit));
+        within.map(Self).ok_or_else(|| out_of_range(Self::MAX.into()))
     }
 
     /// The limit as a number.
@@ -74,6 +71,38 @@ impl Default for PageLimit {
     fn default() -> Self {
         Self(20)
     }
+}
+
+/// How many events a part of the feed has at the most: 1 … 1000.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FeedLimit(u16);
+
+impl FeedLimit {
+    /// The most that may be asked for.
+    pub const MAX: u16 = 1000;
+
+    /// # Errors
+    ///
+    /// A violation of the field `limit` where it is not between 1 and [`FeedLimit::MAX`].
+    pub fn new(limit: i64) -> Result<Self, Violation> {
+        let within = u16::try_from(limit).ok().filter(|limit| (1..=Self::MAX).contains(limit));
+        within.map(Self).ok_or_else(|| out_of_range(Self::MAX))
+    }
+
+    /// The limit as a number.
+    pub const fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl Default for FeedLimit {
+    fn default() -> Self {
+        Self(100)
+    }
+}
+
+fn out_of_range(max: u16) -> Violation {
+    Violation::new("limit", format!("Limit must be between 1 and {max}"))
 }
 
 /// A part of a list.

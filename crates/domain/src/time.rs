@@ -24,6 +24,15 @@ impl Timestamp {
         self.0
     }
 
+    /// The point `duration` earlier, or the first one that there is.
+    #[must_use]
+    pub fn minus(self, duration: std::time::Duration) -> Self {
+        chrono::TimeDelta::from_std(duration)
+            .ok()
+            .and_then(|duration| self.0.checked_sub_signed(duration))
+            .map_or(Self(DateTime::<Utc>::MIN_UTC), Self::from)
+    }
+
     /// The point `seconds` later, or the last one that there is.
     #[must_use]
     pub fn plus_seconds(self, seconds: u32) -> Self {

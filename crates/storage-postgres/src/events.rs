@@ -43,14 +43,21 @@ impl EventLog for PgEvents {
             .select(EventRow::as_select())
             .load(&mut conn)
             .await;
-        let events = conn.settle(rows)?.into_iter().map(Event::try_from);
-        Ok(events.collect::<Result<_, _>>()?)
+        Ok(all(conn.settle(rows)?)?)
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
         let mut conn = self.0.get().await?;
         let last = event_counter::table.select(event_counter::last).first(&mut conn).await;
         Ok(position(conn.settle(last)?, "event_counter", "last", 1)?)
+    }
+
+    async fn pruned(&self) -> Result<Position, EventLogError> {
+        let mut conn = self.0.get().await?;
+        let asked =
+            "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
+        let pruned: QueryResult<PositionRow> = diesel::sql_query(asked).get_result(&mut conn).await;
+        Ok(position(conn.settle(pruned)?.position, "events", "position", 1)?)
     }
 }
 
@@ -142,13 +149,18 @@ impl TryFrom<(&Change, Timestamp)> for NewEventRow {
 /// A row of events, as it is read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
-struct EventRow {
+pub(crate) struct EventRow {
     id: i64,
     event_id: Uuid,
     kind: String,
     data: Value,
     time: DateTime<Utc>,
     position: Option<i64>,
+}
+
+/// The events that rows hold.
+pub(crate) fn all(rows: Vec<EventRow>) -> Result<Vec<Event>, Error> {
+    rows.into_iter().map(Event::try_from).collect()
 }
 
 impl TryFrom<EventRow> for Event {
@@ -172,7 +184,19 @@ impl TryFrom<EventRow> for Event {
     }
 }
 
-fn position(number: i64, table: &'static str, column: &'static str, id: i64) -> Result<Position, Error> {
+/// A position by itself.
+#[derive(QueryableByName)]
+struct PositionRow {
+    #[diesel(sql_type = BigInt)]
+    position: i64,
+}
+
+pub(crate) fn position(
+    number: i64,
+    table: &'static str,
+    column: &'static str,
+    id: i64,
+) -> Result<Position, Error> {
     Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
 }
 

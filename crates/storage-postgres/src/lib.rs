@@ -1,4 +1,5 @@
-//! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog` and `HealthCheck`.
+//! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog`, `Outbox` and
+//! `HealthCheck`.
 //!
 //! It needs a PostgreSQL server, version 12 or later, and nothing installed beside it: the driver and its
 //! TLS are Rust. [`Postgres::migrate`] makes the schema.
@@ -8,9 +9,11 @@ mod connector;
 mod error;
 mod events;
 mod export;
+mod lead;
 mod list;
 mod many;
 mod migrations;
+mod outbox;
 mod pool;
 mod receipts;
 mod rows;
@@ -25,6 +28,7 @@ mod write;
 
 pub use config::PostgresConfig;
 pub use events::PgEvents;
+pub use outbox::PgOutbox;
 pub use setup::SetupError;
 pub use store::Postgres;
 pub use users::PgUsers;

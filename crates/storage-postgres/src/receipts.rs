@@ -61,8 +61,8 @@ pub(crate) async fn fill(conn: &mut AsyncPgConnection, receipt: &Receipt, user: 
 
 /// The user that a receipt holds.
 pub(crate) fn outcome(receipt: &Receipt, json: Option<Value>) -> Result<User, Error> {
-    let lost = || Error::Internal(format!("the receipt {} has no user", receipt.key).into());
-    UserSnapshot::read(json.ok_or_else(lost)?, "receipts", "outcome", &receipt.key)
+    let json = json.ok_or(UserRepositoryError::AlreadyAcknowledged)?;
+    UserSnapshot::read(json, "receipts", "outcome", &receipt.key)
 }
 
 /// What is kept under a receipt that could not be claimed. The claim that failed has locked the row, so it

@@ -9,8 +9,9 @@ use tokio::time::timeout;
 
 use crate::connector::Connector;
 use crate::export::Exports;
+use crate::lead::Candidate;
 use crate::pool::{Lease, Pool};
-use crate::{PgEvents, PgUsers, PostgresConfig, SetupError, migrations, url};
+use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
 /// How long a health check waits for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -64,6 +65,11 @@ impl Postgres {
     /// The events in this database.
     pub fn events(&self) -> PgEvents {
         PgEvents(self.pool.clone())
+    }
+
+    /// How far the events in this database were told to others.
+    pub fn outbox(&self) -> PgOutbox {
+        PgOutbox { pool: self.pool.clone(), candidate: Candidate::new(self.connector.clone()) }
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 #[derive(Debug, Clone)]
 pub struct SqliteConfig {
     /// The file, made where there is none; its folder has to be there. Beside it SQLite keeps two more, of
-    /// the same name with `-wal` and `-shm`.
+    /// the same name with `-wal` and `-shm`, and whoever publishes its events locks one with `-lead`.
     ///
     /// `:memory:` is refused: each of the connections would have a database of its own.
     pub path: PathBuf,

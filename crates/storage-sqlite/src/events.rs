@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use roster_domain::ports::{EventLog, EventLogError};
 use roster_domain::{Change, Event, EventId, Position, Timestamp, User};
 use uuid::Uuid;
@@ -32,12 +33,22 @@ impl EventLog for SqliteEvents {
                 Ok(page.load(conn)?)
             })
             .await?;
-        Ok(rows.into_iter().map(Event::try_from).collect::<Result<_, _>>()?)
+        Ok(all(rows)?)
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
         let last = self.0.read(|conn| Ok(event_counter::table.select(event_counter::last).first(conn)?));
         Ok(position(last.await?, "event_counter", "last", 1)?)
+    }
+
+    async fn pruned(&self) -> Result<Position, EventLogError> {
+        let asked =
+            "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
+        let pruned = self.0.read(move |conn| {
+            let row: PositionRow = diesel::sql_query(asked).get_result(conn)?;
+            Ok(row.position)
+        });
+        Ok(position(pruned.await?, "events", "position", 1)?)
     }
 }
 
@@ -91,13 +102,18 @@ impl TryFrom<(&Change, Timestamp, i64)> for NewEventRow {
 /// A row of events, as it is read.
 #[derive(Queryable, Selectable)]
 #[diesel(table_name = events)]
-struct EventRow {
+pub(crate) struct EventRow {
     id: i64,
     event_id: Vec<u8>,
     kind: String,
     data: String,
     time: i64,
     position: i64,
+}
+
+/// The events that rows hold.
+pub(crate) fn all(rows: Vec<EventRow>) -> Result<Vec<Event>, Error> {
+    rows.into_iter().map(Event::try_from).collect()
 }
 
 impl TryFrom<EventRow> for Event {
@@ -125,7 +141,19 @@ impl TryFrom<EventRow> for Event {
     }
 }
 
-fn position(number: i64, table: &'static str, column: &'static str, id: i64) -> Result<Position, Error> {
+/// A position by itself.
+#[derive(QueryableByName)]
+struct PositionRow {
+    #[diesel(sql_type = BigInt)]
+    position: i64,
+}
+
+pub(crate) fn position(
+    number: i64,
+    table: &'static str,
+    column: &'static str,
+    id: i64,
+) -> Result<Position, Error> {
     Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
 }
 

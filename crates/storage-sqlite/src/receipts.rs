@@ -51,8 +51,8 @@ pub(crate) fn fill(conn: &mut SqliteConnection, receipt: &Receipt, user: &User) 
 
 /// The user that a receipt holds.
 pub(crate) fn outcome(receipt: &Receipt, json: Option<String>) -> Result<User, Error> {
-    let lost = || Error::Internal(format!("the receipt {} has no user", receipt.key).into());
-    UserSnapshot::read(&json.ok_or_else(lost)?, "receipts", "outcome", &receipt.key)
+    let json = json.ok_or(UserRepositoryError::AlreadyAcknowledged)?;
+    UserSnapshot::read(&json, "receipts", "outcome", &receipt.key)
 }
 
 /// What is kept under a receipt that could not be claimed.

@@ -33,6 +33,21 @@ diesel::table! {
 }
 
 diesel::table! {
+    event_mark (id) {
+        id -> BigInt,
+        published -> BigInt,
+    }
+}
+
+diesel::table! {
+    events_set_aside (position) {
+        position -> BigInt,
+        reason -> Text,
+        set_aside_at -> BigInt,
+    }
+}
+
+diesel::table! {
     receipts (scope, key) {
         scope -> Text,
         key -> Text,
@@ -48,3 +63,5 @@ diesel::table! {
         version -> Text,
     }
 }
+
+diesel::allow_tables_to_appear_in_same_query!(events, event_mark);

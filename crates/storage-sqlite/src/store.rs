@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -8,10 +9,11 @@ use tokio::time::timeout;
 use crate::connection::Connector;
 use crate::error::Error;
 use crate::export::Exports;
+use crate::lead::SqliteLead;
 use crate::migrations;
 use crate::readers::Readers;
 use crate::writer::Writer;
-use crate::{SetupError, SqliteConfig, SqliteEvents, SqliteUsers};
+use crate::{SetupError, SqliteConfig, SqliteEvents, SqliteOutbox, SqliteUsers};
 
 /// How long a health check waits for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -22,6 +24,7 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     exports: Exports,
+    lead: PathBuf,
 }
 
 impl Sqlite {
@@ -38,10 +41,12 @@ impl Sqlite {
         }
         let (connector, writer) = Connector::make(&config)?;
         let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?;
+        let exports = Exports::of_readers(config.readers, config.pool_wait);
+        let lead = SqliteLead::file(&config.path);
         let started = Writer::start(connector, writer);
         let writer =
             started.map_err(|error| SetupError::Open { path: config.path, reason: error.to_string() })?;
-        Ok(Self { writer, readers, exports: Exports::of_readers(config.readers, config.pool_wait) })
+        Ok(Self { writer, readers, exports, lead })
     }
 
     /// Runs the migrations that the database lacks, and tells their names. Any number of instances may call
@@ -71,6 +76,11 @@ impl Sqlite {
     /// The events in this file.
     pub fn events(&self) -> SqliteEvents {
         SqliteEvents(self.readers.clone())
+    }
+
+    /// How far the events in this file were told to others.
+    pub fn outbox(&self) -> SqliteOutbox {
+        SqliteOutbox { writer: self.writer.clone(), readers: self.readers.clone(), lead: self.lead.clone() }
     }
 }
 

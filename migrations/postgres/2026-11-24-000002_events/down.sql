@@ -1,2 +1,4 @@
+DROP TABLE events_set_aside;
+DROP TABLE event_mark;
 DROP TABLE event_counter;
 DROP TABLE events;

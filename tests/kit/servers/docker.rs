@@ -1,20 +1,19 @@
-//! PostgreSQL as a container of a Docker engine.
+//! Servers as containers of a Docker engine.
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
-use testcontainers_modules::postgres::Postgres;
 use testcontainers_modules::testcontainers::bollard::models::PortBinding;
 use testcontainers_modules::testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
 };
 use testcontainers_modules::testcontainers::core::client::docker_client_instance;
 use testcontainers_modules::testcontainers::runners::AsyncRunner;
-use testcontainers_modules::testcontainers::{ContainerAsync, ImageExt};
+use testcontainers_modules::testcontainers::{ContainerAsync, ContainerRequest, Image, ImageExt};
 use tokio::time::timeout;
 
-use super::{PLAIN, free_port};
+use super::free_port;
 use crate::kit::folder::{Folder, is_owned};
 
 /// Long enough to pull the image on a slow line.
@@ -25,22 +24,23 @@ const FOLDER: &str = "roster-tests.folder";
 /// And on which machine that was: an engine may be shared, and then only the owner knows what is a leftover.
 const MACHINE: &str = "roster-tests.machine";
 
-/// A container that was started for this run. The library has no reaper: [`Container::remove`] is called at
-/// the run's end, and [`sweep`] at the next run's beginning.
-pub(super) struct Container {
-    container: ContainerAsync<Postgres>,
+/// A container that was started for this run. The library has no reaper: [`Container::remove`] is called when
+/// it is not needed any more, and [`sweep`] at the next run's beginning.
+pub(super) struct Container<I: Image> {
+    container: ContainerAsync<I>,
     port: u16,
 }
 
-impl Container {
-    /// Starts `postgres:15`, which it pulls if need be. It is reached on the loopback address only.
-    pub(super) async fn start(folder: &Folder, password: &str, settings: &[String]) -> Result<Self, String> {
+impl<I: Image> Container<I> {
+    /// Starts an image, which it pulls if need be. Its port `inside` is reached on the loopback address only.
+    pub(super) async fn start(
+        folder: &Folder,
+        image: impl Into<ContainerRequest<I>>,
+        inside: u16,
+    ) -> Result<Self, String> {
         let port = free_port();
-        let image = Postgres::default()
-            .with_password(password)
-            .with_tag("15")
-            .with_env_var("POSTGRES_HOST_AUTH_METHOD", PLAIN)
-            .with_cmd(settings)
+        let image = image
+            .into()
             .with_label(FOLDER, label(folder))
             .with_label(MACHINE, machine())
             // When it is ready is found out by asking it.
@@ -49,7 +49,7 @@ impl Container {
             .with_host_config_modifier(move |host| {
                 let binding =
                     PortBinding { host_ip: Some("127.0.0.1".to_owned()), host_port: Some(port.to_string()) };
-                host.port_bindings = Some(HashMap::from([("5432/tcp".to_owned(), Some(vec![binding]))]));
+                host.port_bindings = Some(HashMap::from([(format!("{inside}/tcp"), Some(vec![binding]))]));
                 host.publish_all_ports = Some(false);
             });
         let started = timeout(START, image.start()).await.map_err(|_| "it takes too long".to_owned())?;
@@ -65,6 +65,12 @@ impl Container {
     /// Stops the server; its data stay.
     pub(super) async fn stop(&self) {
         self.container.stop_with_timeout(Some(10)).await.expect("the container stops");
+    }
+
+    /// Ends the server as a crash would; its data stay.
+    pub(super) async fn kill(&self) {
+        let docker = docker_client_instance().await.expect("the engine is there");
+        docker.kill_container(self.container.id(), None).await.expect("the container can be killed");
     }
 
     /// Starts the server again, on the same port.

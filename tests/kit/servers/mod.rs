@@ -1,12 +1,14 @@
 //! The servers that tests use: where they are found, how they are started, and how they are taken down.
 
 mod docker;
+mod nats;
 mod postgres;
 mod programs;
 
 use std::net::TcpListener;
 use std::path::Path;
 
+pub(crate) use nats::{NatsServer, URL as NATS_URL};
 pub(crate) use postgres::PostgresServer;
 pub(super) use programs::stop_clusters;
 

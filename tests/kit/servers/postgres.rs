@@ -5,10 +5,13 @@ use std::fmt::Display;
 use std::time::Duration;
 
 use reqwest::Url;
+use testcontainers_modules::postgres::Postgres;
+use testcontainers_modules::testcontainers::ImageExt;
 use tokio::sync::OnceCell;
 use tokio::time::{Instant, sleep};
 use tokio_postgres::{Client, NoTls};
 
+use super::PLAIN;
 use super::docker::Container;
 use super::programs::Cluster;
 use crate::kit::folder::Folder;
@@ -30,7 +33,7 @@ pub(crate) struct PostgresServer {
 
 enum Origin {
     Given,
-    Container(Box<Container>),
+    Container(Box<Container<Postgres>>),
     Cluster(Cluster),
 }
 
@@ -131,7 +134,12 @@ impl PostgresServer {
             settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
 
         let container = if wanted("docker") {
-            let started = Container::start(folder, &password(&folder.run()), &settings).await;
+            let image = Postgres::default()
+                .with_password(&password(&folder.run()))
+                .with_tag("15")
+                .with_env_var("POSTGRES_HOST_AUTH_METHOD", PLAIN)
+                .with_cmd(&settings);
+            let started = Container::start(folder, image, 5432).await;
             started.map(|container| (container.port(), Origin::Container(Box::new(container))))
         } else {
             Err(not_wanted())

@@ -1,5 +1,95 @@
-//! What runs beside requests.
+//! What runs beside requests: each loop in a file of its own.
+//!
+//! A write [wakes](wake) the [sequencer], which gives committed events their positions and tells the newest.
+//! That wakes the [relay], which publishes them, and whoever streams the feed.
 
+mod outage;
+mod pauses;
+mod pruner;
+mod relay;
 mod sequencer;
+mod wake;
 
-pub use sequencer::sequence_events;
+use std::sync::Arc;
+use std::time::Duration;
+
+use roster_domain::Position;
+use roster_domain::services::{InboundService, RelayService};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+use tracing::warn;
+
+use crate::wiring::Ports;
+use pruner::Pruner;
+use relay::Relay;
+use sequencer::Sequencer;
+use wake::{Announcing, Wake};
+
+/// The loops, until they are told to stop.
+pub struct Background {
+    sequencer: Loop,
+    relay: Loop,
+    pruner: JoinHandle<()>,
+}
+
+/// A loop that is told when it is to come to its end.
+struct Loop {
+    flush: watch::Sender<bool>,
+    task: JoinHandle<()>,
+}
+
+impl Loop {
+    fn start<F: Future<Output = ()> + Send + 'static>(run: impl FnOnce(watch::Receiver<bool>) -> F) -> Self {
+        let flush = watch::Sender::new(false);
+        Self { task: tokio::spawn(run(flush.subscribe())), flush }
+    }
+
+    /// Ends once the loop has done the rest of its work.
+    async fn flush(self) {
+        self.flush.send_replace(true);
+        // A loop that panicked has ended, too, and has said so.
+        let _ = self.task.await;
+    }
+}
+
+/// The position of the newest event in the feed, as it changes.
+pub type NewestPosition = watch::Receiver<Position>;
+
+impl Background {
+    /// Starts the loops on these ports, which from here on announce what is written to them.
+    pub fn start(ports: &mut Ports, retention: Duration) -> (Self, NewestPosition) {
+        let wake = Wake::default();
+        ports.users = Arc::new(Announcing::new(ports.users.clone(), wake.clone()));
+        let (told, newest) = watch::channel(Position::START);
+
+        let sequencer = Sequencer { events: ports.events.clone(), wake, newest: told };
+        let relay = Relay {
+            service: RelayService::new(ports.outbox.clone(), ports.publisher.clone(), ports.clock.clone()),
+            outbox: ports.outbox.clone(),
+            source: ports.source.clone(),
+            inbound: InboundService::new(ports.users.clone(), ports.clock.clone()),
+            newest: newest.clone(),
+        };
+        let pruner = Pruner { outbox: ports.outbox.clone(), clock: ports.clock.clone(), retention };
+        let background = Self {
+            sequencer: Loop::start(|flush| sequencer.run(flush)),
+            relay: Loop::start(|flush| relay.run(flush)),
+            pruner: tokio::spawn(pruner.run()),
+        };
+        (background, newest)
+    }
+
+    /// Ends the loops: what was written gets its position and is published, as far as that can be done `within`
+    /// some time; the consumer ends after the event that it is at.
+    pub async fn stop(self, within: Duration) {
+        self.pruner.abort();
+        let flushed = async {
+            self.sequencer.flush().await;
+            self.relay.flush().await;
+        };
+        if timeout(within, flushed).await.is_err() {
+            warn!("not all events could be published: the next start goes on with them");
+        }
+    }
+}

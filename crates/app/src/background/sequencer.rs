@@ -1,26 +1,58 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_domain::ports::EventLog;
-use tokio::time::{MissedTickBehavior, interval};
-use tracing::{error, info};
+use roster_domain::Position;
+use roster_domain::ports::{EventLog, EventLogError};
+use tokio::sync::watch;
+use tokio::time::sleep;
 
-/// How often committed events are looked for.
+use super::outage::{Outage, chain};
+use super::wake::Wake;
+
+/// How often committed events are looked for that other programs on the same database wrote.
 const POLL: Duration = Duration::from_millis(100);
 
-/// Gives committed events their positions in the feed, until it is dropped. It may run in any number of
+/// How long commits are gathered before they get positions together.
+const GATHER: Duration = Duration::from_millis(5);
+
+/// Gives committed events their positions in the feed, and tells the newest. It may run in any number of
 /// programs on one database.
-pub async fn sequence_events(events: Arc<dyn EventLog>) {
-    let mut polls = interval(POLL);
-    polls.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut failing = false;
-    loop {
-        polls.tick().await;
-        match events.sequence().await {
-            Ok(_) if failing => info!("events get their positions again"),
-            Err(error) if !failing => error!(cause = %error, "events get no positions"),
-            _ => continue,
+pub(super) struct Sequencer {
+    pub(super) events: Arc<dyn EventLog>,
+    pub(super) wake: Wake,
+    pub(super) newest: watch::Sender<Position>,
+}
+
+impl Sequencer {
+    /// Runs until it is told that there are no commits any more, and then once again.
+    pub(super) async fn run(self, mut flush: watch::Receiver<bool>) {
+        let mut outage = Outage::of("events get their positions");
+        loop {
+            let is_last = *flush.borrow();
+            match self.sequence().await {
+                Ok(()) => outage.is_over(),
+                Err(error) => outage.failed(chain(&error)),
+            }
+            if is_last {
+                return;
+            }
+            sleep(GATHER).await;
+            tokio::select! {
+                () = self.wake.committed() => {}
+                () = sleep(POLL) => {}
+                _ = flush.changed() => {}
+            }
         }
-        failing = !failing;
+    }
+
+    async fn sequence(&self) -> Result<(), EventLogError> {
+        self.events.sequence().await?;
+        let newest = self.events.newest().await?;
+        self.newest.send_if_modified(|told| {
+            let is_newer = newest > *told;
+            *told = newest.max(*told);
+            is_newer
+        });
+        Ok(())
     }
 }

@@ -25,6 +25,12 @@ pub struct HttpConfig {
         value_parser = seconds, default_value = "10", value_name = "SECONDS"
     )]
     pub request_timeout: Duration,
+    /// How long a client may leave what it is sent unread; then its connection is cut
+    #[arg(
+        long, env = "ROSTER_STREAM_IDLE_TIMEOUT", global = true,
+        value_parser = seconds, default_value = "30", value_name = "SECONDS"
+    )]
+    pub stream_idle_timeout: Duration,
     /// How long requests in flight may take to finish once the program is told to stop
     #[arg(
         long, env = "ROSTER_SHUTDOWN_GRACE", global = true,

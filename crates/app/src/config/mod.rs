@@ -2,11 +2,13 @@
 
 mod database;
 mod directory;
+mod events;
 mod http;
 mod log;
 
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use directory::DirectoryConfig;
+pub use events::EventsConfig;
 pub use http::HttpConfig;
 pub use log::{LogConfig, LogFormat};
 
@@ -21,6 +23,9 @@ pub struct Config {
     /// Where people are looked up.
     #[command(flatten)]
     pub directory: DirectoryConfig,
+    /// Where events go, and how long they are kept.
+    #[command(flatten)]
+    pub events: EventsConfig,
     /// How the API is served.
     #[command(flatten)]
     pub http: HttpConfig,

@@ -1,56 +1,81 @@
+//! Which form of an answer a client accepts (RFC 9110 §12.5.1).
+
 use actix_web::Error;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::{Method, header};
+use actix_web::http::Method;
+use actix_web::http::header::{self, HeaderMap};
 use actix_web::middleware::Next;
 
 use super::error::ApiError;
 
-/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. A `DELETE` has
-/// no body to be accepted.
+/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. A
+/// `DELETE` has no body to be accepted.
 pub(super) async fn json<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let accept = request.headers().get_all(header::ACCEPT);
-    let lines: Vec<_> = accept.filter_map(|line| line.to_str().ok()).collect();
-    let is_route = request.match_pattern().is_some();
-    if is_route && request.method() != Method::DELETE && !accepts(&lines.join(","), "application", "json") {
-        return Ok(request.error_response(ApiError::NotAcceptable).map_into_right_body());
+    let has_body = request.match_pattern().is_some() && request.method() != Method::DELETE;
+    if has_body && choose(request.headers(), &["application/json"]).is_none() {
+        let refused = ApiError::NotAcceptable("application/json");
+        return Ok(request.error_response(refused).map_into_right_body());
     }
     next.call(request).await.map(ServiceResponse::map_into_left_body)
 }
 
-/// Whether an `Accept` header has a place for a media type (RFC 9110 §12.5.1): of the ranges that hold for
-/// it, the most specific says so. An absent header accepts everything.
-fn accepts(accept: &str, kind: &str, subtype: &str) -> bool {
+/// The form that a client would have, of those that there are: what it gives the most weight, then what it
+/// names most closely, then the first.
+pub(super) fn choose(headers: &HeaderMap, forms: &[&'static str]) -> Option<&'static str> {
+    let lines = headers.get_all(header::ACCEPT).filter_map(|line| line.to_str().ok());
+    let accept = lines.collect::<Vec<_>>().join(",");
+    let mut best: Option<(Fit, &'static str)> = None;
+    for form in forms {
+        if let Some(fit) = fit(&accept, form)
+            && best.is_none_or(|(other, _)| fit > other)
+        {
+            best = Some((fit, form));
+        }
+    }
+    best.map(|(_, form)| form)
+}
+
+/// How well a form fits: the weight that it is given, in thousandths, and how closely it is named.
+type Fit = (u16, u8);
+
+/// How well an `Accept` header fits a media type: of the ranges that hold for it, the most specific says so.
+/// An absent header accepts everything, a weight of 0 nothing.
+fn fit(accept: &str, media_type: &str) -> Option<Fit> {
     let mut ranges = accept.split(',').map(str::trim).filter(|range| !range.is_empty()).peekable();
     if ranges.peek().is_none() {
-        return true;
+        return Some((1000, 0));
     }
     let matching = ranges.filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
-        let specificity = specificity(parts.next()?, kind, subtype)?;
-        let refused = parts.any(|parameter| weight(parameter) == Some(0.0));
-        Some((specificity, !refused))
+        let specificity = specificity(parts.next()?, media_type)?;
+        Some((specificity, parts.find_map(weight).unwrap_or(1000)))
     });
-    matching.max_by_key(|(specificity, _)| *specificity).is_some_and(|(_, accepted)| accepted)
+    let (specificity, weight) = matching.max_by_key(|(specificity, _)| *specificity)?;
+    (weight > 0).then_some((weight, specificity))
 }
 
 /// How closely a range holds for a media type; `None` where it does not.
-fn specificity(range: &str, kind: &str, subtype: &str) -> Option<u8> {
+fn specificity(range: &str, media_type: &str) -> Option<u8> {
+    let (kind, _) = media_type.split_once('/')?;
     let (range_kind, range_subtype) = range.split_once('/')?;
     match (range_kind, range_subtype) {
         ("*", "*") => Some(0),
-        (k, "*") if k.eq_ignore_ascii_case(kind) => Some(1),
-        (k, s) if k.eq_ignore_ascii_case(kind) && s.eq_ignore_ascii_case(subtype) => Some(2),
-        _ => None,
+        (range_kind, "*") if range_kind.eq_ignore_ascii_case(kind) => Some(1),
+        _ => range.eq_ignore_ascii_case(media_type).then_some(2),
     }
 }
 
-fn weight(parameter: &str) -> Option<f32> {
+/// The weight that a parameter says, in thousandths, where it is one.
+fn weight(parameter: &str) -> Option<u16> {
     let (name, value) = parameter.split_once('=')?;
-    name.trim().eq_ignore_ascii_case("q").then(|| value.trim().parse().ok())?
+    let weight = value.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight));
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 1000 at the most")]
+    let thousandths = weight.map(|weight| (weight * 1000.0).round() as u16);
+    thousandths.filter(|_| name.trim().eq_ignore_ascii_case("q"))
 }
 
 #[cfg(test)]
@@ -74,7 +99,27 @@ mod tests {
             ("text/*, application/*;Q=0.0", false),
             ("nonsense", false),
         ] {
-            assert_eq!(accepts(accept, "application", "json"), expected, "{accept}");
+            assert_eq!(fit(accept, "application/json").is_some(), expected, "{accept}");
+        }
+    }
+
+    #[test]
+    fn of_several_forms_the_one_is_chosen_that_the_client_asks_for_most() {
+        for (accept, expected) in [
+            (None, Some("a/json")),
+            (Some("*/*"), Some("a/json")),
+            (Some("a/stream"), Some("a/stream")),
+            (Some("a/stream, */*"), Some("a/stream")),
+            (Some("a/stream;q=0.5, a/json"), Some("a/json")),
+            (Some("a/stream;q=0.5, a/json;q=0.4"), Some("a/stream")),
+            (Some("a/stream;q=0, */*;q=0.1"), Some("a/json")),
+            (Some("b/*"), None),
+        ] {
+            let mut headers = HeaderMap::new();
+            if let Some(accept) = accept {
+                headers.insert(header::ACCEPT, header::HeaderValue::from_static(accept));
+            }
+            assert_eq!(choose(&headers, &["a/json", "a/stream"]), expected, "{accept:?}");
         }
     }
 }

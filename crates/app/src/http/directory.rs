@@ -46,8 +46,9 @@ struct FromDirectoryRequest {
 impl Body for FromDirectoryRequest {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
 
-    fn from_object(mut object: Object) -> Self {
-        Self { directory_id: object.take("directory_id") }
+    fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
+        let mut object = Object::parse(body)?;
+        Ok(Self { directory_id: object.take("directory_id") })
     }
 }
 

@@ -21,8 +21,9 @@ pub(super) enum ApiError {
     /// What was sent, and as what it would be taken.
     #[error("{sent} is not taken here; send {taken}")]
     UnsupportedMediaType { sent: String, taken: String },
-    #[error("This resource has no other form than application/json")]
-    NotAcceptable,
+    /// The forms that there are.
+    #[error("This resource has no other form than {0}")]
+    NotAcceptable(&'static str),
     #[error("Request body must be at most {0} bytes")]
     PayloadTooLarge(usize),
     #[error("Nothing is at {0}")]
@@ -51,7 +52,7 @@ impl From<&ApiError> for Problem {
             ApiError::Domain(error) => return error.into(),
             ApiError::Malformed(_) => Code::MalformedRequest,
             ApiError::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
-            ApiError::NotAcceptable => Code::NotAcceptable,
+            ApiError::NotAcceptable(_) => Code::NotAcceptable,
             ApiError::PayloadTooLarge(_) => Code::PayloadTooLarge,
             ApiError::NoSuchRoute(_) => Code::NotFound,
             ApiError::DeadlineExceeded | ApiError::Stopping => Code::Unavailable,
@@ -67,6 +68,7 @@ impl From<&DomainError> for Problem {
             DomainError::BusinessRule(_) => Code::BusinessRule,
             DomainError::NotFound { .. } => Code::NotFound,
             DomainError::PreconditionFailed { .. } => Code::PreconditionFailed,
+            DomainError::Gone { .. } => Code::Gone,
             DomainError::ReceiptReused => Code::IdempotencyKeyReused,
             DomainError::ReceiptInProgress => Code::Conflict,
             DomainError::Unavailable { retry_after, .. } => {

@@ -1,6 +1,7 @@
 //! `/livez` and `/readyz`: whether the program runs, and whether it should be sent requests.
 
 use actix_web::{HttpResponse, web};
+use futures_util::future::join;
 use roster_domain::DomainError;
 use serde::Serialize;
 
@@ -41,8 +42,9 @@ async fn readyz(
         return Err(ApiError::Stopping);
     }
     services.store.check().await.map_err(DomainError::unavailable)?;
-    let directory = services.directory_health.check().await;
-    let degraded = Vec::from_iter(directory.is_err().then_some("directory"));
+    let (broker, directory) = join(services.broker.check(), services.directory_health.check()).await;
+    let mut degraded = Vec::from_iter(broker.is_err().then_some("broker"));
+    degraded.extend(directory.is_err().then_some("directory"));
     let status = if degraded.is_empty() { "ready" } else { "degraded" };
     Ok(HttpResponse::Ok().json(HealthResponse { status, degraded }))
 }

@@ -11,6 +11,7 @@ use actix_web::web::BytesMut;
 use actix_web::{FromRequest, HttpMessage, HttpRequest};
 use futures_util::StreamExt;
 use roster_domain::{Violation, Violations};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::value::RawValue;
 
@@ -24,8 +25,10 @@ pub(super) trait Body: 'static {
     /// The media types that it may come as.
     const MEDIA_TYPES: &'static [&'static str];
 
-    /// What the object says.
-    fn from_object(object: Object) -> Self;
+    /// What a body of one of those types says.
+    fn read(media_type: &str, body: &[u8]) -> Result<Self, ApiError>
+    where
+        Self: Sized;
 }
 
 /// A request's body, read as a JSON object.
@@ -39,35 +42,36 @@ impl<T: Body> FromRequest for Json<T> {
         let checked = check_head(request, T::MEDIA_TYPES);
         let payload = payload.take();
         Box::pin(async move {
-            let has_type = checked?;
+            let media_type = checked?;
             let body = read(payload).await?;
-            if !has_type && !body.is_empty() {
+            if media_type.is_none() && !body.is_empty() {
                 return Err(not_taken("A body without Content-Type", T::MEDIA_TYPES));
             }
-            parse(&body).map(|object| Json(T::from_object(object)))
+            T::read(media_type.unwrap_or_default(), &body).map(Json)
         })
     }
 }
 
-/// Whether there is a `Content-Type`, which then is one of `accepted`. A length that is too large is refused
-/// before a byte is read.
-fn check_head(request: &HttpRequest, accepted: &[&str]) -> Result<bool, ApiError> {
+/// The `Content-Type`, where there is one, which then is one of `accepted`. A length that is too large is
+/// refused before a byte is read.
+fn check_head(request: &HttpRequest, accepted: &[&'static str]) -> Result<Option<&'static str>, ApiError> {
     let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
     let length = length.and_then(|length| length.parse::<u64>().ok()).unwrap_or(0);
     if length > MAX_BODY_BYTES as u64 {
         return Err(ApiError::PayloadTooLarge(MAX_BODY_BYTES));
     }
     if !request.headers().contains_key(header::CONTENT_TYPE) {
-        return Ok(false);
+        return Ok(None);
     }
     if request.headers().contains_key(header::CONTENT_ENCODING) {
         return Err(not_taken("A body with Content-Encoding", accepted));
     }
     let media_type = request.content_type().trim();
-    if accepted.iter().any(|accepted| media_type.eq_ignore_ascii_case(accepted)) && is_utf8(request) {
-        return Ok(true);
+    let known = accepted.iter().find(|accepted| media_type.eq_ignore_ascii_case(accepted));
+    match known.filter(|_| is_utf8(request)) {
+        Some(known) => Ok(Some(known)),
+        None => Err(not_taken(&format!("Content-Type {media_type}"), accepted)),
     }
-    Err(not_taken(&format!("Content-Type {media_type}"), accepted))
 }
 
 fn not_taken(sent: &str, taken: &[&str]) -> ApiError {
@@ -99,22 +103,28 @@ async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
     Ok(body)
 }
 
-fn parse(body: &[u8]) -> Result<Object, ApiError> {
-    let malformed = |error| ApiError::Malformed(format!("Request body is not valid JSON: {error}"));
-    match body.iter().find(|byte| !byte.is_ascii_whitespace()) {
-        None => Err(ApiError::Malformed("Request body is empty; a JSON object is required".to_owned())),
-        Some(b'{') => serde_json::from_slice(body).map(Object).map_err(malformed),
-        Some(_) => {
-            serde_json::from_slice::<&RawValue>(body).map_err(malformed)?;
-            Err(Violation::new("body", "Request body must be a JSON object").into())
-        }
+/// Parses a body that is a JSON text of whatever kind.
+pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
+    if body.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::Malformed("Request body is empty; JSON is required".to_owned()));
     }
+    let parsed = serde_json::from_slice(body);
+    parsed.map_err(|error| ApiError::Malformed(format!("Request body is not valid JSON: {error}")))
 }
 
 /// A JSON object. Where a name stands twice, the last counts; what nobody takes is ignored, whatever it is.
 pub(super) struct Object(HashMap<String, Box<RawValue>>);
 
 impl Object {
+    /// Parses a body that has to be an object.
+    pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
+        if body.trim_ascii_start().starts_with(b"{") {
+            return parse(body).map(Self);
+        }
+        parse::<&RawValue>(body)?;
+        Err(Violation::new("body", "Request body must be a JSON object").into())
+    }
+
     /// The member of this name, whatever it is.
     pub(super) fn take(&mut self, name: &'static str) -> Member {
         Member { name, value: self.0.remove(name) }
@@ -175,8 +185,8 @@ mod tests {
     impl Body for Anything {
         const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
 
-        fn from_object(_: Object) -> Self {
-            Self
+        fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
+            Object::parse(body).map(|_| Self)
         }
     }
 
@@ -233,17 +243,17 @@ mod tests {
             "{'a':1}",
             "nul",
         ] {
-            assert!(matches!(parse(body.as_bytes()), Err(ApiError::Malformed(_))), "{body}");
+            assert!(matches!(Object::parse(body.as_bytes()), Err(ApiError::Malformed(_))), "{body}");
         }
         for body in ["[]", "[1, 2]", "1", "\"a\"", "null", "true"] {
-            let refused = parse(body.as_bytes()).err();
+            let refused = Object::parse(body.as_bytes()).err();
             assert!(matches!(refused, Some(ApiError::Domain(DomainError::Validation(_)))), "{body}");
         }
     }
 
     #[test]
     fn a_member_is_of_its_type_or_says_what_is_wrong_with_it() {
-        let mut object = parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null, "m": "\ud800", "n": 1e999}"#)
+        let mut object = Object::parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null, "m": "\ud800", "n": 1e999}"#)
             .unwrap_or_else(|e| panic!("{e}"));
         let text = |text: &str| Ok::<_, Violations>(text.to_owned());
         assert_eq!(object.take("a").required_text(text), Ok("x".to_owned()));
@@ -269,7 +279,8 @@ mod tests {
     fn what_nobody_takes_is_ignored_whatever_it_is() {
         let deep = format!("{}{}", "[".repeat(10_000), "]".repeat(10_000));
         for ignored in ["1e999", "\"\\ud800\"", "123456789012345678901234567890", &deep] {
-            let mut object = parse(format!("{{\"b\": {ignored}, \"a\": \"x\"}}").as_bytes()).ok().unwrap();
+            let mut object =
+                Object::parse(format!("{{\"b\": {ignored}, \"a\": \"x\"}}").as_bytes()).ok().unwrap();
             assert_eq!(object.take("a").required_text(|text| Ok(text.to_owned())), Ok("x".to_owned()));
             let refused = object.take("b").required_text(|_| Ok(())).unwrap_err();
             assert!(["B must be a string", "B must be valid Unicode"].contains(&&*refused.to_string()));

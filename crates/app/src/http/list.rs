@@ -1,6 +1,5 @@
 //! The query of a list: what a client asks for, and the link to the page after.
 
-use std::borrow::Cow;
 use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
@@ -8,17 +7,17 @@ use actix_web::{FromRequest, HttpRequest};
 use roster_domain::{
     Email, NamePrefix, Order, PageLimit, UserFilter, UserId, UserQuery, Violation, Violations,
 };
-use url::form_urlencoded;
 
 use super::cursor;
 use super::error::ApiError;
+use super::query::Query;
 
 /// What a client asks of the list of users.
 pub(super) struct ListRequest {
     /// What to look for; `None` where nobody can be found, as with an `email` that could not be one.
     pub(super) query: Option<UserQuery>,
     with_total: bool,
-    parameters: Vec<(String, String)>,
+    parameters: Query,
 }
 
 impl ListRequest {
@@ -29,19 +28,12 @@ impl ListRequest {
 
     /// The link to the page at `cursor`, with all that this page was asked with.
     pub(super) fn link(&self, path: &str, cursor: &str) -> String {
-        let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.parameters.iter().filter(|(name, _)| name != "after"));
-        query.append_pair("after", cursor);
-        format!("<{path}?{}>; rel=\"next\"", query.finish())
+        self.parameters.next(path, cursor)
     }
 
     fn parse(query: &str) -> Result<Self, ApiError> {
-        let parameters: Vec<_> = form_urlencoded::parse(query.as_bytes()).map(owned).collect();
-        // Where a name stands twice, the last counts.
-        let value = |wanted: &str| {
-            let mut named = parameters.iter().rev().filter(|(name, _)| name == wanted);
-            named.next().map(|(_, value)| value.as_str())
-        };
+        let parameters = Query::parse(query);
+        let value = |name| parameters.value(name);
         let mut broken = Violations::default();
         let limit = broken.take(value("limit").map_or(Ok(PageLimit::default()), limit)).unwrap_or_default();
         let order = broken.take(value("order").map_or(Ok(Order::default()), order)).unwrap_or_default();
@@ -69,10 +61,6 @@ impl FromRequest for ListRequest {
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(Self::parse(request.query_string()))
     }
-}
-
-fn owned((name, value): (Cow<'_, str>, Cow<'_, str>)) -> (String, String) {
-    (name.into_owned(), value.into_owned())
 }
 
 fn limit(text: &str) -> Result<PageLimit, Violations> {

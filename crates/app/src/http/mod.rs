@@ -7,14 +7,18 @@ mod conditional;
 mod cursor;
 mod directory;
 mod error;
+mod events;
 mod health;
 mod json;
 mod lifecycle;
 mod list;
 mod metrics;
 mod path;
+mod position;
 mod problem;
+mod query;
 mod request_id;
+mod sse;
 mod users;
 
 #[cfg(test)]
@@ -27,6 +31,7 @@ use actix_web::{App, Error, web};
 
 pub use answer::Deadline;
 pub use lifecycle::Lifecycle;
+pub use sse::Streams;
 
 use crate::metrics::Metrics;
 use crate::wiring::Services;
@@ -40,6 +45,7 @@ pub fn app(
     services: Services,
     lifecycle: Lifecycle,
     deadline: Deadline,
+    streams: Streams,
     metrics: Metrics,
 ) -> App<
     impl ServiceFactory<
@@ -54,16 +60,14 @@ pub fn app(
         .app_data(web::Data::new(services))
         .app_data(web::Data::new(lifecycle))
         .app_data(web::Data::new(deadline))
+        .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
         .wrap(from_fn(answer::answer))
         .configure(health::routes)
         .configure(metrics::routes)
-        .service(
-            web::scope(BASE_PATH)
-                .wrap(from_fn(accept::json))
-                .configure(directory::routes)
-                .configure(users::routes),
-        )
+        .service(web::scope(BASE_PATH).configure(events::routes).service(
+            web::scope("").wrap(from_fn(accept::json)).configure(directory::routes).configure(users::routes),
+        ))
         .default_service(web::to(no_such_route))
 }
 

@@ -20,6 +20,7 @@ pub(super) enum Code {
     MethodNotAllowed,
     NotAcceptable,
     Conflict,
+    Gone,
     PreconditionFailed,
     PayloadTooLarge,
     UnsupportedMediaType,
@@ -43,6 +44,7 @@ impl Code {
             }
             Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Not acceptable"),
             Self::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
+            Self::Gone => (StatusCode::GONE, "gone", "Gone"),
             Self::PreconditionFailed => {
                 (StatusCode::PRECONDITION_FAILED, "precondition_failed", "Precondition failed")
             }

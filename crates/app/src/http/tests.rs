@@ -8,14 +8,17 @@ use actix_web::http::StatusCode;
 use actix_web::http::header::HeaderMap;
 use actix_web::test::{TestRequest, init_service, try_call_service};
 use async_trait::async_trait;
+use roster_domain::Position;
 use roster_domain::ports::{
     HealthCheck, MockHealthCheck, MockUserRepository, Unhealthy, UserRepositoryError,
 };
 use roster_domain::testing::{InMemory, ManualClock};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
-use super::{Deadline, Lifecycle, app};
+use super::{Deadline, Lifecycle, Streams, app};
 use crate::metrics::Metrics;
+use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
 use crate::wiring::Ports;
 
@@ -36,7 +39,11 @@ fn in_memory() -> Ports {
     Ports {
         users: store.clone(),
         events: store.clone(),
+        outbox: store.clone(),
         store,
+        publisher: Arc::new(NoBroker),
+        source: Arc::new(NoBroker),
+        broker: Arc::new(NoBroker),
         directory: Arc::new(NoDirectory),
         directory_health: Arc::new(NoDirectory),
         clock: Arc::new(ManualClock::default()),
@@ -50,7 +57,9 @@ fn users(users: MockUserRepository) -> Ports {
 /// Asks an application for something, as its sender would see the answer.
 async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
     let deadline = Deadline(Duration::from_millis(200));
-    let app = init_service(app(ports.into(), lifecycle, deadline, Metrics::default())).await;
+    let (_newest, told) = watch::channel(Position::START);
+    let streams = Streams::new(told, Duration::from_secs(1));
+    let app = init_service(app(ports.into(), lifecycle, deadline, streams, Metrics::default())).await;
     let answer = try_call_service(&app, request.to_request()).await;
     let response = match answer {
         Ok(response) => response.into_parts().1.map_into_boxed_body(),

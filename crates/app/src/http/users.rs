@@ -1,6 +1,6 @@
 //! `/users`: bodies, handlers and routes.
 
-use actix_web::http::header::{self, HeaderName};
+use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use roster_domain::{
     Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations,
@@ -13,10 +13,8 @@ use super::error::ApiError;
 use super::json::{Body, Json, Member, Object};
 use super::list::{ListRequest, next_cursor};
 use super::path::IdInPath;
+use super::position::ROSTER_POSITION;
 use crate::wiring::Services;
-
-/// The newest position of the feed of events, on every answer of a list.
-const ROSTER_POSITION: HeaderName = HeaderName::from_static("roster-position");
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -97,8 +95,9 @@ struct CreateUserRequest {
 impl Body for CreateUserRequest {
     const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
 
-    fn from_object(mut object: Object) -> Self {
-        Self { email: object.take("email"), name: object.take("name") }
+    fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
+        let mut object = Object::parse(body)?;
+        Ok(Self { email: object.take("email"), name: object.take("name") })
     }
 }
 
@@ -119,8 +118,9 @@ struct PatchUserRequest {
 impl Body for PatchUserRequest {
     const MEDIA_TYPES: &'static [&'static str] = &["application/merge-patch+json", "application/json"];
 
-    fn from_object(mut object: Object) -> Self {
-        Self { email: object.take("email"), name: object.take("name") }
+    fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
+        let mut object = Object::parse(body)?;
+        Ok(Self { email: object.take("email"), name: object.take("name") })
     }
 }
 

@@ -20,6 +20,10 @@ pub trait EventLog: Send + Sync {
 
     /// The position of the newest event in the feed, pruned or not; [`Position::START`] before the first.
     async fn newest(&self) -> Result<Position, EventLogError>;
+
+    /// The position of the last event that was pruned, and with it all before; [`Position::START`] where
+    /// none was. Who has read up to there, or further, has missed nothing.
+    async fn pruned(&self) -> Result<Position, EventLogError>;
 }
 
 /// Why events could not be read.

@@ -3,19 +3,28 @@
 //! Every port is `Send + Sync` and dyn-safe: a use case holds an `Arc<dyn Port>`.
 
 mod clock;
+mod dead_letters;
 mod directory;
 mod events;
 mod health;
+mod outbox;
+mod publisher;
+mod source;
 mod users;
 
 pub use clock::Clock;
+pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
 pub use directory::{Directory, DirectoryError};
 pub use events::{EventLog, EventLogError};
 pub use health::{HealthCheck, Unhealthy};
+pub use outbox::{Lead, Outbox, SetAside};
+pub use publisher::{EventPublisher, PublishError};
+pub use source::EventSource;
 pub use users::{UserRepository, UserRepositoryError};
 
 #[cfg(feature = "mocks")]
 pub use {
-    clock::MockClock, directory::MockDirectory, events::MockEventLog, health::MockHealthCheck,
-    users::MockUserRepository,
+    clock::MockClock, dead_letters::MockDeadLetters, directory::MockDirectory, events::MockEventLog,
+    health::MockHealthCheck, outbox::MockLead, outbox::MockOutbox, publisher::MockEventPublisher,
+    source::MockEventSource, users::MockUserRepository,
 };

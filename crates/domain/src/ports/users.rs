@@ -19,7 +19,8 @@ use crate::{
 ///
 /// A receipt that is kept already, and has not expired, turns a write into
 /// [`Written::Before`] with the first outcome, or into [`UserRepositoryError::ReceiptReused`] where its
-/// fingerprint is another. A write that fails keeps no receipt.
+/// fingerprint is another, or into [`UserRepositoryError::AlreadyAcknowledged`] where it was kept for
+/// something that changed no user. A write that fails keeps no receipt.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait UserRepository: Send + Sync {
@@ -110,6 +111,9 @@ pub enum UserRepositoryError {
     /// The receipt is kept already, with another fingerprint.
     #[error("the receipt was given for something else")]
     ReceiptReused,
+    /// The receipt is kept already, for something that changed no user.
+    #[error("the receipt was given, and changed no user")]
+    AlreadyAcknowledged,
     /// The receipt was given to a write that is still under way, and did not end in time.
     #[error("the receipt is being written")]
     ReceiptInProgress,

@@ -2,8 +2,12 @@
 
 mod directory;
 mod feed;
+mod inbound;
+mod relay;
 mod users;
 
 pub use directory::DirectoryService;
-pub use feed::FeedService;
+pub use feed::{FeedPage, FeedService};
+pub use inbound::InboundService;
+pub use relay::{RelayService, Relayed};
 pub use users::UserService;

@@ -64,7 +64,9 @@ impl From<UserRepositoryError> for DomainError {
             UserRepositoryError::EmailTaken => BusinessRule::EmailTaken.into(),
             UserRepositoryError::NotFound(id) => Self::user_not_found(id.get()),
             UserRepositoryError::PreconditionFailed { current } => Self::PreconditionFailed { current },
-            UserRepositoryError::ReceiptReused => Self::ReceiptReused,
+            UserRepositoryError::ReceiptReused | UserRepositoryError::AlreadyAcknowledged => {
+                Self::ReceiptReused
+            }
             UserRepositoryError::ReceiptInProgress => Self::ReceiptInProgress,
             UserRepositoryError::Unavailable(source) => Self::unavailable(source),
             UserRepositoryError::Internal(source) => Self::Internal(source),
@@ -157,6 +159,7 @@ mod tests {
             (UserRepositoryError::NotFound(id()), "User 7 not found"),
             (UserRepositoryError::PreconditionFailed { current }, "User has changed: it is at version 1"),
             (UserRepositoryError::ReceiptReused, "Idempotency-Key was used for another request"),
+            (UserRepositoryError::AlreadyAcknowledged, "Idempotency-Key was used for another request"),
             (
                 UserRepositoryError::ReceiptInProgress,
                 "A request with this Idempotency-Key is still in progress",

@@ -2,13 +2,16 @@
 //! to read.
 
 use std::collections::{BTreeMap, HashMap};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 
-use crate::ports::{EventLog, EventLogError, HealthCheck, Unhealthy, UserRepository, UserRepositoryError};
+use crate::ports::{
+    EventLog, EventLogError, HealthCheck, Lead, Outbox, SetAside, Unhealthy, UserRepository,
+    UserRepositoryError,
+};
 use crate::{
     Change, Commit, Email, Event, EventId, NewUser, Order, Page, Position, Precondition, Receipt, Timestamp,
     User, UserChanges, UserId, UserQuery, Written,
@@ -28,6 +31,11 @@ struct State {
     users: BTreeMap<UserId, User>,
     last_id: i64,
     events: Vec<Event>,
+    newest: Position,
+    published: Position,
+    set_aside: BTreeMap<Position, SetAside>,
+    /// Alive while somebody has the lead.
+    lead: Weak<()>,
     receipts: HashMap<(String, String), Kept>,
 }
 
@@ -57,8 +65,7 @@ impl State {
             return write(self).map(Written::Now);
         };
         if let Some(outcome) = self.outcome(receipt, commit.at)? {
-            let lost = || UserRepositoryError::Internal("the receipt has no user".into());
-            return outcome.clone().map(Written::Before).ok_or_else(lost);
+            return outcome.clone().map(Written::Before).ok_or(UserRepositoryError::AlreadyAcknowledged);
         }
         let user = write(self)?;
         self.keep(receipt, Some(user.clone()));
@@ -131,15 +138,12 @@ impl State {
     }
 
     fn record(&mut self, time: Timestamp, change: Change) {
-        let position = Position::new(self.newest().get() + 1).unwrap_or_default();
+        let position = Position::new(self.newest.get() + 1).unwrap_or_default();
+        self.newest = position;
         let mut random = [0; 10];
         random[2..].copy_from_slice(&position.get().to_be_bytes());
         let id = EventId::new(time, random);
         self.events.push(Event { id, position, time, change });
-    }
-
-    fn newest(&self) -> Position {
-        self.events.last().map_or(Position::START, |event| event.position)
     }
 
     fn list(&self, query: &UserQuery) -> Page<User> {
@@ -236,7 +240,74 @@ impl EventLog for InMemory {
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        Ok(self.state().newest())
+        Ok(self.state().newest)
+    }
+
+    async fn pruned(&self) -> Result<Position, EventLogError> {
+        let state = self.state();
+        let before = |event: &Event| Position::new(event.position.get() - 1);
+        Ok(state.events.first().and_then(before).unwrap_or(state.newest))
+    }
+}
+
+/// The lead, as a reference that the store can see.
+struct Leading(#[expect(dead_code, reason = "it is held, and never read")] Arc<()>);
+
+#[async_trait]
+impl Lead for Leading {
+    async fn is_held(&mut self) -> bool {
+        true
+    }
+}
+
+#[async_trait]
+impl Outbox for InMemory {
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError> {
+        let mut state = self.state();
+        if state.lead.strong_count() > 0 {
+            return Ok(None);
+        }
+        let lead = Arc::new(());
+        state.lead = Arc::downgrade(&lead);
+        Ok(Some(Box::new(Leading(lead))))
+    }
+
+    async fn published(&self) -> Result<Position, EventLogError> {
+        Ok(self.state().published)
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let after = self.published().await?;
+        self.read(after, limit).await
+    }
+
+    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
+        let mut state = self.state();
+        state.published = state.published.max(up_to);
+        for one in set_aside {
+            state.set_aside.entry(one.position).or_insert(one);
+        }
+        Ok(())
+    }
+
+    async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        let mut state = self.state();
+        let published = state.published;
+        let is_old = |event: &&Event| event.position <= published && event.time < before;
+        let old = state.events.iter().take_while(is_old).take(limit).count();
+        state.events.drain(..old);
+        Ok(old)
+    }
+
+    async fn prune_receipts(&self, now: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        let mut state = self.state();
+        let is_old = |kept: &Kept| kept.receipt.expires_at <= now;
+        let old = state.receipts.iter().filter(|(_, kept)| is_old(kept)).map(|(key, _)| key.clone());
+        let old: Vec<_> = old.take(limit).collect();
+        for key in &old {
+            state.receipts.remove(key);
+        }
+        Ok(old.len())
     }
 }
 

@@ -13,14 +13,16 @@
 mod cancellation;
 mod events;
 mod given;
+mod outbox;
 mod users;
 
 use futures_core::future::BoxFuture;
 
 pub use events::EVENTS;
+pub use outbox::OUTBOX;
 pub use users::USERS;
 
-use crate::ports::{EventLog, UserRepository};
+use crate::ports::{EventLog, Outbox, UserRepository};
 
 /// One promise of a port, named by a sentence, and how to check it.
 pub struct Behaviour<Check> {
@@ -35,6 +37,11 @@ pub type UsersCheck = for<'a> fn(&'a dyn UserRepository) -> BoxFuture<'a, ()>;
 
 /// Checks what a [`UserRepository`] and the [`EventLog`] on the same store, both empty, promise together.
 pub type EventsCheck = for<'a> fn(&'a dyn UserRepository, &'a dyn EventLog) -> BoxFuture<'a, ()>;
+
+/// Checks what an [`Outbox`], with the [`UserRepository`] and the [`EventLog`] on the same store, all empty,
+/// promises.
+pub type OutboxCheck =
+    for<'a> fn(&'a dyn UserRepository, &'a dyn EventLog, &'a dyn Outbox) -> BoxFuture<'a, ()>;
 
 /// The list of behaviours made of functions of certain ports: their names are the promises.
 macro_rules! behaviours {

@@ -47,6 +47,7 @@ behaviours! {
     an_export_that_is_dropped_harms_nothing,
     a_repeated_receipt_brings_back_the_first_outcome,
     a_receipt_works_for_every_write,
+    a_receipt_that_changed_no_user_changes_none_later,
     a_receipt_for_something_else_is_refused,
     a_receipt_is_free_again_when_it_expires,
     a_write_that_fails_leaves_its_receipt_free,
@@ -550,6 +551,22 @@ async fn a_receipt_works_for_every_write(users: &dyn UserRepository) {
     let acknowledge = || users.acknowledge(receipt("acknowledge"), time(5));
     assert_eq!(acknowledge().await.unwrap(), Written::Now(()));
     assert_eq!(acknowledge().await.unwrap(), Written::Before(()));
+}
+
+async fn a_receipt_that_changed_no_user_changes_none_later(users: &dyn UserRepository) {
+    let ada = user(users, "ada").await;
+    users.acknowledge(receipt("nothing"), time(0)).await.unwrap();
+    let again = || commit(1).once(receipt("nothing"));
+
+    for outcome in [
+        users.create(new("bob"), again()).await,
+        users.create_many(vec![(new("bob"), again())]).await.unwrap().remove(0),
+        users.update(ada.id, rename("Ada King"), Precondition::Any, again()).await,
+        users.delete(ada.id, Precondition::Any, again()).await,
+    ] {
+        assert!(matches!(outcome, Err(Error::AlreadyAcknowledged)), "{outcome:?}");
+    }
+    assert_eq!(all(users).await, [ada]);
 }
 
 async fn a_receipt_for_something_else_is_refused(users: &dyn UserRepository) {

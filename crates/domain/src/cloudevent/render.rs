@@ -1,4 +1,4 @@
-//! An event as CloudEvents 1.0 in its JSON format: the only place that renders one.
+//! What happened here, as others are told of it.
 
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};

@@ -1,0 +1,50 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where events go, and how long they are kept.
+#[derive(Debug, Clone, clap::Args)]
+#[command(next_help_heading = "Events")]
+pub struct EventsConfig {
+    /// The NATS server that events go to and come from, with `JetStream`.
+    #[arg(
+        id = "nats-url",
+        long,
+        env = "NATS_URL",
+        global = true,
+        hide_env_values = true,
+        value_name = "URL",
+        help = "The NATS server, with JetStream, that events go to and come from: nats://USER:PASSWORD@HOST:PORT, \
+                or tls://...; without one, events go to the feed alone"
+    )]
+    pub nats_url: Option<String>,
+    /// A file with credentials for the NATS server, as nsc makes it
+    #[arg(
+        id = "nats-credentials",
+        long,
+        env = "ROSTER_NATS_CREDENTIALS",
+        global = true,
+        value_name = "FILE"
+    )]
+    pub nats_credentials: Option<PathBuf>,
+    /// How long the feed keeps events, once they were published
+    #[arg(
+        id = "events-retention", long, env = "ROSTER_EVENTS_RETENTION", global = true,
+        value_parser = days, default_value = "7", value_name = "DAYS"
+    )]
+    pub retention: Duration,
+}
+
+impl EventsConfig {
+    /// The setting that says where the broker is.
+    pub const NATS_URL: &'static str = "--nats-url (NATS_URL)";
+
+    /// The setting that says where credentials for it are.
+    pub const NATS_CREDENTIALS: &'static str = "--nats-credentials (ROSTER_NATS_CREDENTIALS)";
+}
+
+/// A number of days, with or without a fraction.
+fn days(text: &str) -> Result<Duration, &'static str> {
+    let days = text.parse::<f64>().ok().filter(|days| *days > 0.0);
+    days.and_then(|days| Duration::try_from_secs_f64(days * 86_400.0).ok())
+        .ok_or("must be a number of days, such as 7 or 0.5")
+}

@@ -1,0 +1,81 @@
+//! `roster dead-letters`: events of others that can never succeed, for whoever looks after them.
+
+use std::io::{self, Write};
+
+use anyhow::{Context, anyhow};
+use clap::Subcommand;
+use roster_domain::ports::DeadLetter;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{logging, setup, wiring};
+
+/// What can be done with dead letters.
+#[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
+pub enum DeadLettersCommand {
+    /// List them, oldest first: id, time, subject and reason
+    List,
+    /// Show one whole
+    Show {
+        /// The id, as `list` tells it
+        id: u64,
+    },
+    /// Send them again to where they came from, and forget them here
+    Retry {
+        /// The ids, as `list` tells them
+        #[arg(required = true)]
+        ids: Vec<u64>,
+    },
+}
+
+/// Does what is asked.
+///
+/// # Errors
+///
+/// Where the broker does not answer, or there is no such dead letter.
+pub fn run(command: DeadLettersCommand, config: &Config) -> Result<(), Failure> {
+    logging::start(&config.log);
+    setup::runtime()?.block_on(async {
+        let letters = wiring::dead_letters(&config.events).await?;
+        match command {
+            DeadLettersCommand::List => {
+                let letters = letters.list().await.map_err(anyhow::Error::from)?;
+                print(&letters.iter().map(line).collect::<String>())
+            }
+            DeadLettersCommand::Show { id } => {
+                let letter = letters.find(id).await.map_err(anyhow::Error::from)?;
+                print(&whole(&letter.ok_or_else(|| nobody(id))?))
+            }
+            DeadLettersCommand::Retry { ids } => {
+                for id in ids {
+                    if !letters.retry(id).await.map_err(anyhow::Error::from)? {
+                        return Err(nobody(id).into());
+                    }
+                    print(&format!("{id} is sent again\n"))?;
+                }
+                Ok(())
+            }
+        }
+    })
+}
+
+fn nobody(id: u64) -> anyhow::Error {
+    anyhow!("there is no dead letter {id}")
+}
+
+fn line(letter: &DeadLetter) -> String {
+    format!("{}\t{}\t{}\t{}\n", letter.id, letter.at, letter.subject, letter.reason)
+}
+
+fn whole(letter: &DeadLetter) -> String {
+    let DeadLetter { id, at, reason, subject, sequence, payload } = letter;
+    let payload = String::from_utf8_lossy(payload);
+    format!(
+        "id:       {id}\nsince:    {at}\nsubject:  {subject}\nsequence: {sequence}\nreason:   {reason}\n\n{payload}\n"
+    )
+}
+
+fn print(text: &str) -> Result<(), Failure> {
+    let written = io::stdout().write_all(text.as_bytes()).context("cannot write to standard output");
+    Ok(written?)
+}

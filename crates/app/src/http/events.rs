@@ -1,0 +1,137 @@
+//! `/events`: the feed of what happened here, and what others tell us; bodies, handlers and routes.
+
+use actix_web::http::header::{self, HeaderMap};
+use actix_web::{HttpRequest, HttpResponse, web};
+use roster_domain::services::FeedPage;
+use roster_domain::{Event, FeedLimit, InboundEvent, Position, Violation, Violations};
+use serde_json::Value;
+
+use super::BASE_PATH;
+use super::accept;
+use super::error::ApiError;
+use super::json::{self, Body, Json};
+use super::lifecycle::Lifecycle;
+use super::position::{self, ROSTER_POSITION};
+use super::query::Query;
+use super::sse::{self, Streams};
+use crate::wiring::Services;
+
+const BATCH: &str = "application/cloudevents-batch+json";
+const STRUCTURED: &str = "application/cloudevents+json";
+
+/// The forms of the feed, the one first that is chosen where a client does not care.
+const FORMS: [&str; 3] = [BATCH, "application/json", sse::MEDIA_TYPE];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource(["/events", "/events/"])
+            .route(web::get().to(feed))
+            .route(web::head().to(feed))
+            .route(web::post().to(take)),
+    );
+}
+
+async fn feed(
+    services: web::Data<Services>,
+    streams: web::Data<Streams>,
+    lifecycle: web::Data<Lifecycle>,
+    request: HttpRequest,
+) -> Result<HttpResponse, ApiError> {
+    let form = accept::choose(request.headers(), &FORMS);
+    let form =
+        form.ok_or(ApiError::NotAcceptable("application/cloudevents-batch+json or text/event-stream"))?;
+    let mut asked = FeedRequest::of(&request)?;
+    if form == sse::MEDIA_TYPE {
+        asked.after = last_event_id(request.headers())?.or(asked.after);
+        return streams.answer(services.feed.clone(), asked.after, &lifecycle).await;
+    }
+    let page = services.feed.read(asked.after, asked.limit).await?;
+    Ok(answer(&page, &asked))
+}
+
+/// Lets events of others take effect, one after the other.
+async fn take(
+    services: web::Data<Services>,
+    Json(InboundRequest(events)): Json<InboundRequest>,
+) -> Result<HttpResponse, ApiError> {
+    for event in &events {
+        services.inbound.apply(event).await?;
+    }
+    Ok(HttpResponse::Accepted().finish())
+}
+
+/// What a client asks of the feed.
+struct FeedRequest {
+    after: Option<Position>,
+    limit: FeedLimit,
+    parameters: Query,
+}
+
+impl FeedRequest {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        let parameters = Query::of(request);
+        let mut broken = Violations::default();
+        let after = parameters.value("after").map(position::parse).transpose().map_err(Violations::from);
+        let limit = parameters.value("limit").map_or(Ok(FeedLimit::default()), limit);
+        match (broken.take(after), broken.take(limit)) {
+            (Some(after), Some(limit)) => Ok(Self { after, limit, parameters }),
+            _ => Err(broken.into()),
+        }
+    }
+}
+
+fn limit(text: &str) -> Result<FeedLimit, Violations> {
+    // A number that is no i64 is out of range as well.
+    Ok(FeedLimit::new(text.parse().unwrap_or(0))?)
+}
+
+/// Where a client of a stream left off: it counts more than what its URL says, as that stays the same.
+fn last_event_id(headers: &HeaderMap) -> Result<Option<Position>, ApiError> {
+    let Some(id) = headers.get("last-event-id").filter(|id| !id.is_empty()) else { return Ok(None) };
+    let position = id.to_str().ok().and_then(|id| position::parse(id.trim()).ok());
+    let malformed = || ApiError::Malformed("Last-Event-ID is no position of the feed".to_owned());
+    position.map(Some).ok_or_else(malformed)
+}
+
+fn answer(page: &FeedPage, asked: &FeedRequest) -> HttpResponse {
+    let mut response = HttpResponse::Ok();
+    response.insert_header((ROSTER_POSITION, page.newest.to_string()));
+    response.insert_header((header::CONTENT_TYPE, BATCH));
+    if let Some(last) = page.events.last().filter(|_| page.more) {
+        let link = asked.parameters.next(&format!("{BASE_PATH}/events"), &last.position.to_string());
+        response.insert_header((header::LINK, link));
+    }
+    response.body(render(&page.events))
+}
+
+fn render(events: &[Event]) -> Vec<u8> {
+    // What is rendered has no maps with odd keys, so that it cannot fail.
+    serde_json::to_vec(events).unwrap_or_default()
+}
+
+/// The body of a `POST`: events, each of which is well-formed.
+struct InboundRequest(Vec<InboundEvent>);
+
+impl Body for InboundRequest {
+    const MEDIA_TYPES: &'static [&'static str] = &[STRUCTURED, BATCH];
+
+    fn read(media_type: &str, body: &[u8]) -> Result<Self, ApiError> {
+        let body = json::parse(body)?;
+        match (media_type == BATCH, &body) {
+            (true, Value::Array(events)) => Ok(Self(batch(events)?)),
+            (true, _) => Err(Violation::new("body", "Request body must be a JSON array of events").into()),
+            (false, event) => Ok(Self(vec![InboundEvent::from_cloudevent(event)?])),
+        }
+    }
+}
+
+/// All events of a batch; or every rule that one of them breaks, with the index of that one, counted from 0.
+fn batch(events: &[Value]) -> Result<Vec<InboundEvent>, Violations> {
+    let mut broken = Violations::default();
+    let read = events.iter().enumerate().filter_map(|(index, event)| {
+        let event = InboundEvent::from_cloudevent(event);
+        broken.take(event.map_err(|broken| broken.of_nth("Event", index)))
+    });
+    let read = read.collect();
+    broken.or(read)
+}

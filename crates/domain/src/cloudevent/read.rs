@@ -1,0 +1,185 @@
+//! What others tell us, as it comes.
+
+use chrono::DateTime;
+use serde_json::{Map, Value};
+
+use crate::{Email, InboundChange, InboundEvent, InboundId, Name, Violation, Violations};
+
+impl InboundEvent {
+    /// Reads an event in the JSON format of `CloudEvents` 1.0, and checks what it says. Attributes that mean
+    /// nothing here are ignored.
+    ///
+    /// # Errors
+    ///
+    /// Every rule that the event breaks, each with the member that breaks it: `id`, `data.email`.
+    pub fn from_cloudevent(event: &Value) -> Result<Self, Violations> {
+        let Value::Object(event) = event else {
+            return Err(Violation::new("body", "Event must be a JSON object").into());
+        };
+        let mut broken = Violations::default();
+        broken.take(check_attributes(event));
+        let id = broken.take(identity(event));
+        let change = broken.take(change(event));
+        match (id, change) {
+            (Some(id), Some(change)) => broken.or(Self { id, change }),
+            _ => Err(broken),
+        }
+    }
+}
+
+/// The attributes that do not tell what happened, and still have rules.
+fn check_attributes(event: &Map<String, Value>) -> Result<(), Violations> {
+    let mut broken = Violations::default();
+    if let Some(version) = broken.take(required(event, "specversion")) {
+        broken.check(version == "1.0", || Violation::new("specversion", "Specversion must be 1.0"));
+    }
+    if let Some(time) = broken.take(optional(event, "time")).flatten() {
+        let is_time = DateTime::parse_from_rfc3339(time).is_ok();
+        broken.check(is_time, || Violation::new("time", "Time must be a time of RFC 3339"));
+    }
+    if let Some(media_type) = broken.take(optional(event, "datacontenttype")).flatten() {
+        let is_json = || Violation::new("datacontenttype", "Datacontenttype must be application/json");
+        broken.check(is_json_type(media_type), is_json);
+    }
+    broken.or(())
+}
+
+fn identity(event: &Map<String, Value>) -> Result<InboundId, Violations> {
+    let mut broken = Violations::default();
+    match (broken.take(required(event, "id")), broken.take(required(event, "source"))) {
+        (Some(id), Some(source)) => InboundId::parse(source, id),
+        _ => Err(broken),
+    }
+}
+
+fn change(event: &Map<String, Value>) -> Result<InboundChange, Violations> {
+    let mut broken = Violations::default();
+    match (broken.take(required(event, "type")), broken.take(data(event))) {
+        (Some(event_type), Some(data)) => {
+            let email = required(data, "email").and_then(Email::parse);
+            let name =
+                || required(data, "name").and_then(Name::parse).map_err(|broken| broken.within("data"));
+            InboundChange::from_parsed(event_type, email.map_err(|broken| broken.within("data")), name)
+        }
+        _ => Err(broken),
+    }
+}
+
+fn data(event: &Map<String, Value>) -> Result<&Map<String, Value>, Violations> {
+    match event.get("data") {
+        Some(Value::Object(data)) => Ok(data),
+        None | Some(Value::Null) => Err(Violation::required("data").into()),
+        Some(_) => Err(Violation::wrong_type("data", "an object").into()),
+    }
+}
+
+/// A member's text, which has to be there.
+fn required<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<&'a str, Violations> {
+    optional(object, name)?.ok_or_else(|| Violation::required(name).into())
+}
+
+/// A member's text; what is null is not there.
+fn optional<'a>(object: &'a Map<String, Value>, name: &'static str) -> Result<Option<&'a str>, Violations> {
+    match object.get(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text)),
+        Some(_) => Err(Violation::wrong_type(name, "a string").into()),
+    }
+}
+
+/// Whether a media type is JSON, with or without parameters: `application/json`, `text/json`, `…+json`.
+fn is_json_type(media_type: &str) -> bool {
+    let essence = media_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    essence.split_once('/').is_some_and(|(_, subtype)| subtype == "json" || subtype.ends_with("+json"))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn saved() -> Value {
+        json!({
+            "specversion": "1.0", "id": "e-1", "source": "/hr", "type": "directory.person.saved",
+            "time": "2026-11-23T10:00:00Z", "datacontenttype": "application/json", "dataschema": 7,
+            "data": {"email": " Ada@Example.org ", "name": "Ada Lovelace", "room": [1]},
+        })
+    }
+
+    fn without(member: &str) -> Value {
+        let mut event = saved();
+        event.as_object_mut().unwrap().remove(member).unwrap();
+        event
+    }
+
+    fn with(member: &str, value: Value) -> Value {
+        let mut event = saved();
+        event[member] = value;
+        event
+    }
+
+    fn broken(event: &Value) -> Vec<String> {
+        let broken = InboundEvent::from_cloudevent(event).unwrap_err();
+        broken.iter().map(|one| format!("{}: {}", one.field, one.message)).collect()
+    }
+
+    #[test]
+    fn a_person_who_was_saved_or_removed_is_read() {
+        let event = InboundEvent::from_cloudevent(&saved()).unwrap();
+        assert_eq!((event.id.source(), event.id.id()), ("/hr", "e-1"));
+        let InboundChange::PersonSaved(person) = event.change else { panic!("{event:?}") };
+        assert_eq!((person.email.as_str(), person.name.as_str()), ("ada@example.org", "Ada Lovelace"));
+
+        let mut removed = with("type", json!("directory.person.removed"));
+        removed["data"] = json!({"email": "ada@example.org"});
+        let event = InboundEvent::from_cloudevent(&removed).unwrap();
+        assert_eq!(event.change, InboundChange::PersonRemoved(Email::parse("ada@example.org").unwrap()));
+    }
+
+    #[test]
+    fn what_may_be_left_out_may() {
+        for member in ["time", "datacontenttype", "dataschema"] {
+            assert!(InboundEvent::from_cloudevent(&without(member)).is_ok(), "{member}");
+            assert!(InboundEvent::from_cloudevent(&with(member, Value::Null)).is_ok(), "{member}");
+        }
+    }
+
+    #[test]
+    fn each_broken_rule_is_told_with_its_member() {
+        for (event, expected) in [
+            (without("specversion"), "specversion: Specversion is required"),
+            (with("specversion", json!("0.3")), "specversion: Specversion must be 1.0"),
+            (without("id"), "id: Id is required"),
+            (with("id", json!("")), "id: Id is required"),
+            (with("id", json!(7)), "id: Id must be a string"),
+            (with("id", json!("x".repeat(257))), "id: Id must be at most 256 characters"),
+            (with("source", json!("a\u{0}")), "source: Source must not contain control characters"),
+            (with("time", json!("noon")), "time: Time must be a time of RFC 3339"),
+            (
+                with("datacontenttype", json!("text/xml")),
+                "datacontenttype: Datacontenttype must be application/json",
+            ),
+            (
+                with("type", json!("directory.person.eaten")),
+                "type: Type must be directory.person.saved or directory.person.removed",
+            ),
+            (without("data"), "data: Data is required"),
+            (with("data", json!([])), "data: Data must be an object"),
+            (with("data", json!({"email": 7, "name": "Ada"})), "data.email: Email must be a string"),
+            (with("data", json!({"email": "ada", "name": "Ada"})), "data.email: Invalid email format"),
+        ] {
+            assert_eq!(broken(&event), [expected]);
+        }
+        assert_eq!(broken(&json!([])), ["body: Event must be a JSON object"]);
+        assert_eq!(
+            broken(&json!({"specversion": "1.0", "type": "directory.person.saved", "data": {}})),
+            [
+                "id: Id is required",
+                "source: Source is required",
+                "data.email: Email is required",
+                "data.name: Name is required"
+            ]
+        );
+    }
+}

@@ -1,0 +1,106 @@
+//! What others tell us happened.
+
+use crate::{Email, Name, NewUser, Receipt, Timestamp, Violation, Violations};
+
+/// Something that happened in the directory, as its owner tells it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InboundEvent {
+    /// Which event it is.
+    pub id: InboundId,
+    /// What happened.
+    pub change: InboundChange,
+}
+
+impl InboundEvent {
+    /// How long it is remembered that an event took effect: seven days. Whoever delivers events may do so
+    /// again within that time.
+    pub const REMEMBERED_SECONDS: u32 = 7 * 24 * 60 * 60;
+
+    /// What makes it take effect once, however often it arrives.
+    pub fn receipt(&self, now: Timestamp) -> Receipt {
+        Receipt {
+            scope: format!("event {}", self.id.source),
+            key: self.id.id.clone(),
+            // An event is known by its source and id alone: another content does not make it another event.
+            fingerprint: [0; 32],
+            expires_at: now.plus_seconds(Self::REMEMBERED_SECONDS),
+        }
+    }
+}
+
+/// What happened in the directory.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum InboundChange {
+    /// There is a person with this e-mail and name now.
+    PersonSaved(NewUser),
+    /// There is no person with this e-mail any more.
+    PersonRemoved(Email),
+}
+
+impl InboundChange {
+    /// The type of an event that says [`PersonSaved`](Self::PersonSaved).
+    pub const PERSON_SAVED: &str = "directory.person.saved";
+    /// The type of an event that says [`PersonRemoved`](Self::PersonRemoved).
+    pub const PERSON_REMOVED: &str = "directory.person.removed";
+
+    /// What an event of a type says with an e-mail and a name, each as far as it could be parsed.
+    ///
+    /// # Errors
+    ///
+    /// Every broken rule: of the type, or of what its data must have.
+    pub fn from_parsed(
+        event_type: &str,
+        email: Result<Email, Violations>,
+        name: impl FnOnce() -> Result<Name, Violations>,
+    ) -> Result<Self, Violations> {
+        match event_type {
+            Self::PERSON_SAVED => NewUser::from_parsed(email, name()).map(Self::PersonSaved),
+            Self::PERSON_REMOVED => email.map(Self::PersonRemoved),
+            _ => {
+                let known = format!("Type must be {} or {}", Self::PERSON_SAVED, Self::PERSON_REMOVED);
+                Err(Violation::new("type", known).into())
+            }
+        }
+    }
+}
+
+/// The identity of an event of others: no two events of one source have the same `id` (`CloudEvents` 1.0).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct InboundId {
+    source: String,
+    id: String,
+}
+
+impl InboundId {
+    /// The most characters (Unicode scalar values) that a `source` may have.
+    pub const MAX_SOURCE_CHARS: usize = 384;
+    /// The most characters (Unicode scalar values) that an `id` may have.
+    pub const MAX_ID_CHARS: usize = 256;
+
+    /// Neither may be empty, too long, or hold control characters.
+    ///
+    /// # Errors
+    ///
+    /// Every rule that one of them breaks.
+    pub fn parse(source: &str, id: &str) -> Result<Self, Violations> {
+        let mut broken = Violations::default();
+        for (field, text, max) in [("id", id, Self::MAX_ID_CHARS), ("source", source, Self::MAX_SOURCE_CHARS)]
+        {
+            broken.check(!text.is_empty(), || Violation::required(field));
+            broken.check(text.chars().nth(max).is_none(), || Violation::too_long(field, max));
+            broken.check(!text.contains(char::is_control), || Violation::control_characters(field));
+        }
+        broken.or_else(|| Self { source: source.to_owned(), id: id.to_owned() })
+    }
+
+    /// Who tells of it.
+    pub fn source(&self) -> &str {
+        &self.source
+    }
+
+    /// What they call it.
+    pub fn id(&self) -> &str {
+        &self.id
+    }
+}

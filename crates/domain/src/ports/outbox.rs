@@ -1,0 +1,51 @@
+use async_trait::async_trait;
+
+use crate::ports::EventLogError;
+use crate::{Event, Position, Timestamp};
+
+/// Keeps how far events were told to others, and forgets those that everybody had time to read.
+///
+/// There is one mark: all events up to its position were published, or set aside. It only moves on.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+#[async_trait]
+pub trait Outbox: Send + Sync {
+    /// Takes the lead among all who would publish from this store; `None` where somebody has it. It is given
+    /// up when it is dropped, and when its holder dies, however that happens.
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError>;
+
+    /// The mark; [`Position::START`] at first.
+    async fn published(&self) -> Result<Position, EventLogError>;
+
+    /// The events after the mark, at most `limit`, in the order of their positions.
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError>;
+
+    /// Moves the mark to `up_to`, if it is not further already, and keeps with it, in one transaction, which
+    /// events were set aside on the way. One that is set aside already stays as it is.
+    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError>;
+
+    /// Forgets the oldest events, at most `limit`, that are up to the mark and older than `before`; tells how
+    /// many those were. What is left has no gap.
+    async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError>;
+
+    /// Forgets receipts, at most `limit`, that have expired at `now`; tells how many those were.
+    async fn prune_receipts(&self, now: Timestamp, limit: usize) -> Result<usize, EventLogError>;
+}
+
+/// The lead among all who would publish from a store.
+#[cfg_attr(feature = "mocks", mockall::automock)]
+#[async_trait]
+pub trait Lead: Send {
+    /// Whether it is still held. Once it was lost, it stays so.
+    async fn is_held(&mut self) -> bool;
+}
+
+/// An event that is not told to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetAside {
+    /// Which it is.
+    pub position: Position,
+    /// Why, for a person.
+    pub reason: String,
+    /// Since when.
+    pub at: Timestamp,
+}

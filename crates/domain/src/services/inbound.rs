@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use crate::ports::{Clock, UserRepository, UserRepositoryError};
+use crate::{
+    Commit, DomainError, Email, InboundChange, InboundEvent, NewUser, Precondition, UserChanges, Written,
+};
+
+/// How often an event is tried again that others got in the way of.
+const RETRIES: usize = 20;
+
+/// What is done about events of others.
+#[derive(Clone)]
+pub struct InboundService {
+    users: Arc<dyn UserRepository>,
+    clock: Arc<dyn Clock>,
+}
+
+impl InboundService {
+    /// A service on these ports.
+    pub fn new(users: Arc<dyn UserRepository>, clock: Arc<dyn Clock>) -> Self {
+        Self { users, clock }
+    }
+
+    /// Lets an event take effect, once: the same `source` and `id` again do nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`DomainError::Unavailable`] where it may succeed later, and [`DomainError::Internal`].
+    pub async fn apply(&self, event: &InboundEvent) -> Result<Written<()>, DomainError> {
+        for _ in 0..RETRIES {
+            match self.attempt(event).await {
+                Ok(written) => return Ok(written),
+                Err(UserRepositoryError::AlreadyAcknowledged) => return Ok(Written::Before(())),
+                // Somebody changed the user after it was looked up.
+                Err(
+                    UserRepositoryError::EmailTaken
+                    | UserRepositoryError::NotFound(_)
+                    | UserRepositoryError::PreconditionFailed { .. },
+                ) => {}
+                // The same event is under way elsewhere.
+                Err(UserRepositoryError::ReceiptInProgress) => {
+                    return Err(DomainError::unavailable("the event is being handled already"));
+                }
+                Err(error) => return Err(error.into()),
+            }
+        }
+        Err(DomainError::unavailable("others change the same user all the time"))
+    }
+
+    async fn attempt(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {
+        let now = self.clock.now();
+        let commit = Commit::at(now).once(event.receipt(now));
+        match &event.change {
+            InboundChange::PersonSaved(person) => self.save(person, commit).await,
+            InboundChange::PersonRemoved(email) => self.remove(email, commit).await,
+        }
+    }
+
+    async fn save(&self, person: &NewUser, commit: Commit) -> Result<Written<()>, UserRepositoryError> {
+        let written = match self.users.find_by_email(&person.email).await? {
+            Some(user) => {
+                let changes = UserChanges { email: None, name: Some(person.name.clone()) };
+                let unchanged = Precondition::OneOf(vec![user.version]);
+                self.users.update(user.id, changes, unchanged, commit).await?
+            }
+            None => self.users.create(person.clone(), commit).await?,
+        };
+        Ok(written.map(drop))
+    }
+
+    async fn remove(&self, email: &Email, commit: Commit) -> Result<Written<()>, UserRepositoryError> {
+        match (self.users.find_by_email(email).await?, commit.receipt.clone()) {
+            (Some(user), _) => {
+                let unchanged = Precondition::OneOf(vec![user.version]);
+                Ok(self.users.delete(user.id, unchanged, commit).await?.map(drop))
+            }
+            (None, Some(receipt)) => self.users.acknowledge(receipt, commit.at).await,
+            (None, None) => Ok(Written::Now(())),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

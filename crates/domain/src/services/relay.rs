@@ -1,0 +1,100 @@
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use crate::ports::{Clock, EventLogError, EventPublisher, Outbox, PublishError, SetAside};
+use crate::{BoxError, Event, Position};
+
+/// How many events are read and published at once.
+const BATCH: usize = 500;
+
+/// Publishes what is recorded, in the order of positions.
+#[derive(Clone)]
+pub struct RelayService {
+    outbox: Arc<dyn Outbox>,
+    publisher: Arc<dyn EventPublisher>,
+    clock: Arc<dyn Clock>,
+}
+
+/// What one call of [`RelayService::relay`] did.
+#[derive(Debug, Default)]
+pub struct Relayed {
+    /// How many events were published.
+    pub published: usize,
+    /// The events that the broker will never take.
+    pub set_aside: Vec<SetAside>,
+    /// What kept the rest from being published, for now.
+    pub failure: Option<BoxError>,
+    /// Whether there may be more to publish at once.
+    pub more: bool,
+}
+
+impl RelayService {
+    /// A service on these ports.
+    pub fn new(outbox: Arc<dyn Outbox>, publisher: Arc<dyn EventPublisher>, clock: Arc<dyn Clock>) -> Self {
+        Self { outbox, publisher, clock }
+    }
+
+    /// Publishes the next events, and moves the mark over those that need not be published again. One relay
+    /// does so at a time, who has the [lead](Outbox::lead); what two would do at once is published twice.
+    ///
+    /// The events of one user go out in their order: each waits until the broker keeps the one before. An event
+    /// that the broker refuses for good is set aside, and those after it go on. Where the broker fails for the
+    /// moment, the first event that it did not take is the next to be tried.
+    pub async fn relay(&self) -> Result<Relayed, EventLogError> {
+        let events = self.outbox.unpublished(BATCH).await?;
+        let mut relayed = Relayed { more: events.len() == BATCH, ..Relayed::default() };
+        let mut mark = None;
+        for wave in waves(&events) {
+            if let Some(last) = self.publish(wave, &mut relayed).await {
+                mark = Some(last);
+            }
+            if relayed.failure.is_some() {
+                relayed.more = false;
+                break;
+            }
+        }
+        if let Some(mark) = mark {
+            self.outbox.mark_published(mark, relayed.set_aside.clone()).await?;
+        }
+        Ok(relayed)
+    }
+
+    /// Publishes events of different users, and tells the last before the first that failed for the moment.
+    async fn publish(&self, wave: &[Event], relayed: &mut Relayed) -> Option<Position> {
+        let mut last = None;
+        for (event, outcome) in wave.iter().zip(self.publisher.publish(wave).await) {
+            match outcome {
+                Ok(()) => relayed.published += 1,
+                Err(PublishError::Refused(reason)) => relayed.set_aside.push(self.set_aside(event, &*reason)),
+                Err(PublishError::Unavailable(cause)) => {
+                    relayed.failure = Some(cause);
+                    return last;
+                }
+            }
+            last = Some(event.position);
+        }
+        last
+    }
+
+    fn set_aside(&self, event: &Event, reason: &(dyn std::error::Error + 'static)) -> SetAside {
+        let causes = std::iter::successors(Some(reason), |error| error.source());
+        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+        SetAside { position: event.position, reason, at: self.clock.now() }
+    }
+}
+
+/// The events, cut wherever a user comes for a second time: what is in one wave may overtake what is in the same.
+fn waves(events: &[Event]) -> impl Iterator<Item = &[Event]> {
+    let mut subjects = HashSet::new();
+    events.chunk_by(move |before, event| {
+        subjects.insert(before.change.subject());
+        let is_new = !subjects.contains(&event.change.subject());
+        if !is_new {
+            subjects.clear();
+        }
+        is_new
+    })
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,110 @@
+//! Events that were fetched together, handled one after the other: so those of one subject keep their order, and
+//! while one cannot take effect, none behind it does.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use async_nats::jetstream::{AckKind, Message};
+use futures_core::future::BoxFuture;
+use futures_util::FutureExt;
+use futures_util::future::Shared;
+use metrics::counter;
+use roster_domain::BoxError;
+use roster_domain::services::InboundService;
+use tokio::time::sleep;
+use tracing::{Instrument, debug, info_span, warn};
+
+use crate::NatsConfig;
+use crate::dead_letters::NatsDeadLetters;
+use crate::message::{Judge, Judged};
+
+/// Ends once no further event is to be handled.
+pub(crate) type Stop = Shared<BoxFuture<'static, ()>>;
+
+/// Whether no further event is to be handled.
+pub(crate) fn is_stopped(stop: &Stop) -> bool {
+    stop.clone().now_or_never().is_some()
+}
+
+/// Events that were fetched together.
+pub(crate) struct Batch<'a> {
+    messages: Vec<Message>,
+    /// How many of them are settled: the first ones.
+    settled: AtomicUsize,
+    config: &'a NatsConfig,
+    dead_letters: &'a NatsDeadLetters,
+}
+
+impl<'a> Batch<'a> {
+    pub(crate) fn new(
+        messages: Vec<Message>,
+        config: &'a NatsConfig,
+        dead_letters: &'a NatsDeadLetters,
+    ) -> Self {
+        Self { messages, settled: AtomicUsize::new(0), config, dead_letters }
+    }
+
+    /// Handles all events, or those up to the one that is under way when `stop` ends; the others are given back.
+    pub(crate) async fn handle(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
+        tokio::select! {
+            done = self.settle_all(inbound, stop) => done,
+            never = self.show_life() => never,
+        }
+    }
+
+    async fn settle_all(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
+        for (nth, message) in self.messages.iter().enumerate() {
+            if is_stopped(stop) || !self.settle(message, inbound, stop).await? {
+                return self.give_back().await;
+            }
+            self.settled.store(nth + 1, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Handles one event, and acknowledges it after it took effect; whether it was not stopped before.
+    async fn settle(
+        &self,
+        message: &Message,
+        inbound: &InboundService,
+        stop: &Stop,
+    ) -> Result<bool, BoxError> {
+        let sequence = message.info()?.stream_sequence;
+        let span = info_span!("event", subject = %message.subject, sequence);
+        let judged =
+            Judge { inbound, config: self.config, stop }.judge(message).instrument(span.clone()).await;
+        let outcome = match judged {
+            Judged::Stopped => return Ok(false),
+            Judged::Applied => "applied",
+            Judged::Repeated => "repeated",
+            Judged::Dead(reason) => {
+                span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
+                self.dead_letters.put(message, &reason).await?;
+                "dead_lettered"
+            }
+        };
+        counter!("roster_inbound_events_total", "outcome" => outcome).increment(1);
+        // One that cannot be acknowledged comes again, and then does nothing.
+        message.double_ack().await?;
+        Ok(true)
+    }
+
+    /// Tells the server, for as long as that takes, that the events that wait here are not lost.
+    async fn show_life(&self) -> Result<(), BoxError> {
+        loop {
+            sleep(self.config.ack_wait / 3).await;
+            for message in &self.messages[self.settled.load(Ordering::Relaxed)..] {
+                message.ack_with(AckKind::Progress).await?;
+            }
+        }
+    }
+
+    /// Has the server deliver what is not settled to somebody else, in its order.
+    async fn give_back(&self) -> Result<(), BoxError> {
+        let rest = &self.messages[self.settled.load(Ordering::Relaxed)..];
+        debug!(events = rest.len(), "given back");
+        for message in rest {
+            message.ack_with(AckKind::Nak(None)).await?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,206 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use async_nats::connection::State;
+use async_nats::jetstream::Context;
+use async_nats::jetstream::context::ContextBuilder;
+use async_nats::jetstream::stream::Stream;
+use async_nats::{Client, ConnectOptions, Event, ServerAddr};
+use async_trait::async_trait;
+use roster_domain::BoxError;
+use roster_domain::ports::{HealthCheck, Unhealthy};
+use thiserror::Error;
+use tokio::time::{sleep, timeout};
+use tracing::{debug, info, warn};
+
+use crate::streams::Name;
+use crate::{NatsConfig, NatsDeadLetters, NatsPublisher, NatsSource};
+
+/// How long a connection that is being made is waited for.
+const MOMENT: Duration = Duration::from_secs(1);
+
+/// The longest pause between two attempts to connect.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+
+/// A connection to a NATS server. A clone is another handle of the same.
+#[derive(Clone)]
+pub struct Nats {
+    pub(crate) client: Client,
+    pub(crate) context: Context,
+    pub(crate) config: Arc<NatsConfig>,
+    /// What is wrong with each stream that something is wrong with.
+    troubles: Arc<Mutex<BTreeMap<Name, String>>>,
+}
+
+/// Why there can be no connection, now or later. The URL is not repeated: it may hold a password.
+#[derive(Debug, Error)]
+pub enum SetupError {
+    /// The URL is none.
+    #[error("must be a URL of a NATS server, such as nats://nats.example.org:4222")]
+    Url,
+    /// The file of credentials cannot be read, or holds none.
+    #[error("cannot take credentials from {}: {source}", path.display())]
+    Credentials {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: std::io::Error,
+    },
+    /// The client cannot be made.
+    #[error("there can be no connection")]
+    Client(#[source] BoxError),
+}
+
+impl Nats {
+    /// Checks the configuration, and begins to connect: the server need not be there yet, and one that goes away
+    /// is connected to again, without limit.
+    ///
+    /// # Errors
+    ///
+    /// Where no server could ever be connected to.
+    pub async fn connect(config: NatsConfig) -> Result<Self, SetupError> {
+        let servers = servers(&config.url)?;
+        let mut options = authenticated(&servers, &config).await?;
+        if servers.iter().any(|server| server.scheme() == "tls") {
+            options = options.require_tls(true);
+        }
+        let client = options
+            .name("roster")
+            .connection_timeout(config.answer_timeout)
+            .request_timeout(Some(config.answer_timeout))
+            .retry_on_initial_connect()
+            .max_reconnects(None)
+            .reconnect_delay_callback(|attempts| {
+                LONGEST_PAUSE
+                    .min(Duration::from_millis(50) * u32::try_from(attempts).unwrap_or(u32::MAX).min(100))
+            })
+            .event_callback(|event| async move { tell(&event) })
+            .connect(servers)
+            .await
+            .map_err(|error| SetupError::Client(error.into()))?;
+        let context = ContextBuilder::new()
+            .timeout(config.answer_timeout)
+            .ack_timeout(config.answer_timeout)
+            .build(client.clone());
+        Ok(Self { client, context, config: Arc::new(config), troubles: Arc::default() })
+    }
+
+    /// Tells others of events.
+    pub fn publisher(&self) -> NatsPublisher {
+        NatsPublisher::new(self.clone())
+    }
+
+    /// Brings events of others.
+    pub fn source(&self) -> NatsSource {
+        NatsSource::new(self.clone())
+    }
+
+    /// Keeps the events of others that cannot succeed.
+    pub fn dead_letters(&self) -> NatsDeadLetters {
+        NatsDeadLetters::new(self.clone())
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.client.connection_state() == State::Connected
+    }
+
+    /// Waits a moment for a connection that is being made.
+    pub(crate) async fn connected(&self) -> Result<(), BoxError> {
+        let connected = async {
+            while !self.is_connected() {
+                sleep(Duration::from_millis(20)).await;
+            }
+        };
+        let late = |_| "there is no connection to the NATS server".into();
+        timeout(MOMENT, connected).await.map_err(late)
+    }
+
+    /// A stream, made where it is not there. What is wrong with it is remembered until nothing is.
+    pub(crate) async fn stream(&self, name: Name) -> Result<Stream, BoxError> {
+        let opened = name.open(&self.context).await;
+        let mut troubles = self.troubles();
+        match &opened {
+            Ok(_) => drop(troubles.remove(&name)),
+            Err(error) => drop(troubles.insert(name, error.to_string())),
+        }
+        drop(troubles);
+        opened
+    }
+
+    fn troubles(&self) -> MutexGuard<'_, BTreeMap<Name, String>> {
+        self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[async_trait]
+impl HealthCheck for Nats {
+    /// Tells whether there is a connection, and whether the streams are as they should be, as far as they were
+    /// used of late. It does not ask the server: the connection does so all the time.
+    async fn check(&self) -> Result<(), Unhealthy> {
+        if !self.is_connected() {
+            return Err(Unhealthy("there is no connection to the NATS server".into()));
+        }
+        match self.troubles().first_key_value() {
+            Some((_, trouble)) => Err(Unhealthy(trouble.clone().into())),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Tells of the connection once when it is made and once when it is lost, and not of each attempt between.
+fn tell(event: &Event) {
+    match event {
+        Event::Connected => info!("connected to the NATS server"),
+        Event::Disconnected => warn!("the connection to the NATS server is lost"),
+        other => debug!(event = %other, "NATS"),
+    }
+}
+
+fn servers(url: &str) -> Result<Vec<ServerAddr>, SetupError> {
+    let servers = url.split(',').map(|one| one.trim().parse::<ServerAddr>().map_err(|_| SetupError::Url));
+    let servers = servers.collect::<Result<Vec<_>, _>>()?;
+    let is_known =
+        |server: &ServerAddr| ["nats", "tls"].contains(&server.scheme()) && !server.host().is_empty();
+    if servers.iter().all(is_known) { Ok(servers) } else { Err(SetupError::Url) }
+}
+
+/// With the file of credentials, or with the user and password, or the token, of the first URL that has them.
+async fn authenticated(servers: &[ServerAddr], config: &NatsConfig) -> Result<ConnectOptions, SetupError> {
+    if let Some(path) = &config.credentials {
+        let refused = |source| SetupError::Credentials { path: path.clone(), source };
+        return ConnectOptions::with_credentials_file(path).await.map_err(refused);
+    }
+    let options = ConnectOptions::new();
+    let Some(server) = servers.iter().find(|server| server.username().is_some()) else { return Ok(options) };
+    Ok(match (server.username(), server.password()) {
+        (Some(user), Some(password)) => options.user_and_password(user.to_owned(), password.to_owned()),
+        (Some(token), None) => options.token(token.to_owned()),
+        (None, _) => options,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_one_of_nats_or_several() {
+        for url in ["nats://127.0.0.1:4222", "tls://a:b@one.example,tls://a:b@two.example:4223", "127.0.0.1"]
+        {
+            assert!(servers(url).is_ok(), "{url}");
+        }
+        for url in ["", "http://127.0.0.1", "nats://", "nats://a,,nats://b"] {
+            assert!(servers(url).is_err(), "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn credentials_that_cannot_be_read_are_told_with_their_file() {
+        let mut config = NatsConfig::new("nats://ada:secret@127.0.0.1:1");
+        config.credentials = Some("/nowhere/roster.creds".into());
+        let refused = Nats::connect(config).await.err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("/nowhere/roster.creds") && !refused.contains("secret"), "{refused}");
+    }
+}

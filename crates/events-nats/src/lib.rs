@@ -1,0 +1,22 @@
+//! Roster's events on NATS `JetStream`, for the ports `EventPublisher`, `EventSource`, `DeadLetters` and
+//! `HealthCheck`.
+//!
+//! It needs a NATS server, version 2.9 or later, with `JetStream`. The streams that it needs it makes: `ROSTER`
+//! for events out, `DIRECTORY` for events in, `ROSTER_DEAD_LETTERS` for those that cannot succeed. A server
+//! that is away is waited for, without limit.
+
+mod batch;
+mod config;
+mod connection;
+mod dead_letters;
+mod message;
+mod pauses;
+mod publisher;
+mod source;
+mod streams;
+
+pub use config::NatsConfig;
+pub use connection::{Nats, SetupError};
+pub use dead_letters::NatsDeadLetters;
+pub use publisher::NatsPublisher;
+pub use source::NatsSource;

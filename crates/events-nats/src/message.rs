@@ -1,0 +1,112 @@
+//! What becomes of one event of others.
+
+use async_nats::jetstream::Message;
+use roster_domain::services::InboundService;
+use roster_domain::{DomainError, InboundEvent, Written};
+use tokio::time::sleep;
+use tracing::{error, info, warn};
+
+use crate::NatsConfig;
+use crate::batch::Stop;
+use crate::pauses::Pauses;
+
+/// How often an event may be delivered before it counts as one that ends whoever handles it.
+const DELIVERIES: i64 = 20;
+
+/// What became of an event.
+pub(crate) enum Judged {
+    /// It took effect now.
+    Applied,
+    /// It took effect before.
+    Repeated,
+    /// It can never succeed, for this reason.
+    Dead(String),
+    /// Whoever handles events was told to stop.
+    Stopped,
+}
+
+/// Lets events take effect.
+pub(crate) struct Judge<'a> {
+    pub(crate) inbound: &'a InboundService,
+    pub(crate) config: &'a NatsConfig,
+    pub(crate) stop: &'a Stop,
+}
+
+impl Judge<'_> {
+    /// Reads an event and lets it take effect. A failure that passes is waited for, however long it lasts; one
+    /// that does not is given some attempts.
+    pub(crate) async fn judge(&self, message: &Message) -> Judged {
+        if message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
+            return Judged::Dead(format!("it was delivered more than {DELIVERIES} times, and never settled"));
+        }
+        match read(&message.payload) {
+            Ok(event) => self.apply(&event).await,
+            Err(reason) => Judged::Dead(reason),
+        }
+    }
+
+    async fn apply(&self, event: &InboundEvent) -> Judged {
+        let mut pauses = Pauses::from(self.config.first_pause);
+        let (mut failures, mut is_held) = (0, false);
+        loop {
+            match self.inbound.apply(event).await {
+                Ok(written) => {
+                    if is_held {
+                        info!("events take effect again");
+                    }
+                    return match written {
+                        Written::Now(()) => Judged::Applied,
+                        Written::Before(()) => Judged::Repeated,
+                    };
+                }
+                Err(error @ DomainError::Unavailable { .. }) => {
+                    if !std::mem::replace(&mut is_held, true) {
+                        error!(cause = chain(&error), "events are held until this one takes effect");
+                    }
+                }
+                Err(error) => {
+                    failures += 1;
+                    let cause = chain(&error);
+                    if failures >= self.config.attempts {
+                        return Judged::Dead(format!("it failed {failures} times, at last: {cause}"));
+                    }
+                    warn!(cause, failures, "an event failed");
+                }
+            }
+            tokio::select! {
+                () = sleep(pauses.next()) => {}
+                () = self.stop.clone() => return Judged::Stopped,
+            }
+        }
+    }
+}
+
+fn read(payload: &[u8]) -> Result<InboundEvent, String> {
+    let event = serde_json::from_slice(payload).map_err(|error| format!("it is not JSON: {error}"))?;
+    InboundEvent::from_cloudevent(&event).map_err(|broken| format!("it breaks rules: {broken}"))
+}
+
+/// An error with all that caused it.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn why_an_event_cannot_be_read_is_told() {
+        for (payload, expected) in [
+            ("", "it is not JSON: EOF while parsing a value at line 1 column 0"),
+            ("[]", "it breaks rules: Event must be a JSON object"),
+            (
+                r#"{"specversion": "1.0", "id": "1", "source": "/a", "type": "a.b", "data": {}}"#,
+                "it breaks rules: Type must be directory.person.saved or directory.person.removed",
+            ),
+        ] {
+            assert_eq!(read(payload.as_bytes()).unwrap_err(), expected);
+        }
+    }
+}

@@ -1,0 +1,110 @@
+use std::future::IntoFuture;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use async_nats::HeaderMap;
+use async_nats::header::NATS_MESSAGE_ID;
+use async_nats::jetstream;
+use async_nats::jetstream::ErrorCode;
+use async_nats::jetstream::context::{PublishAckFuture, PublishError as NatsError, PublishErrorKind};
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures_util::future::join_all;
+use roster_domain::ports::{EventPublisher, PublishError};
+use roster_domain::{BoxError, Change, Event};
+
+use crate::Nats;
+use crate::streams::Name;
+
+/// How many bytes of a message are its headers, at the most: they count against the server's limit.
+const HEADERS: usize = 256;
+
+/// Tells others of events, on the stream `ROSTER`.
+#[derive(Clone)]
+pub struct NatsPublisher {
+    nats: Nats,
+    /// Whether the stream was found to be as it should be, and nothing spoke against that since.
+    is_open: Arc<AtomicBool>,
+}
+
+type Outcome = Result<(), PublishError>;
+
+#[async_trait]
+impl EventPublisher for NatsPublisher {
+    async fn publish(&self, events: &[Event]) -> Vec<Outcome> {
+        if let Err(cause) = self.open().await {
+            let cause = cause.to_string();
+            return events.iter().map(|_| Err(PublishError::Unavailable(cause.clone().into()))).collect();
+        }
+        let mut sent = Vec::with_capacity(events.len());
+        for event in events {
+            sent.push(self.send(event).await);
+        }
+        join_all(sent.into_iter().map(|sent| self.acknowledged(sent))).await
+    }
+}
+
+impl NatsPublisher {
+    pub(crate) fn new(nats: Nats) -> Self {
+        Self { nats, is_open: Arc::default() }
+    }
+
+    /// Makes sure of the stream, unless that was done. Without a connection nothing is sent: the client would
+    /// keep it, without bound, until there is one.
+    async fn open(&self) -> Result<(), BoxError> {
+        if !self.nats.is_connected() {
+            self.is_open.store(false, Ordering::Relaxed);
+            return Err("there is no connection to the NATS server".into());
+        }
+        if !self.is_open.load(Ordering::Relaxed) {
+            self.nats.stream(Name::Roster).await?;
+            self.is_open.store(true, Ordering::Relaxed);
+        }
+        Ok(())
+    }
+
+    /// Sends an event, and does not wait for the acknowledgement.
+    async fn send(&self, event: &Event) -> Result<PublishAckFuture, PublishError> {
+        let payload = serde_json::to_vec(event).map_err(|error| PublishError::Refused(error.into()))?;
+        let most = self.nats.client.max_payload();
+        if payload.len() + HEADERS > most {
+            let why = format!("it has {} bytes, and the server takes messages of {most}", payload.len());
+            return Err(PublishError::Refused(why.into()));
+        }
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, event.id.to_string().as_str());
+        headers.insert("Content-Type", "application/cloudevents+json");
+        let subject = subject(&event.change);
+        let sent = self.nats.context.publish_with_headers(subject, headers, Bytes::from(payload)).await;
+        sent.map_err(|error| self.failed(error))
+    }
+
+    /// Waits until the server keeps the event. That it did so before is as good.
+    async fn acknowledged(&self, sent: Result<PublishAckFuture, PublishError>) -> Outcome {
+        sent?.into_future().await.map(drop).map_err(|error| self.failed(error))
+    }
+
+    fn failed(&self, error: NatsError) -> PublishError {
+        // The stream may be gone, or another one.
+        self.is_open.store(false, Ordering::Relaxed);
+        if is_too_large(&error) {
+            PublishError::Refused(error.into())
+        } else {
+            PublishError::Unavailable(error.into())
+        }
+    }
+}
+
+/// Whether the server takes no message of that size.
+fn is_too_large(error: &NatsError) -> bool {
+    let told = std::error::Error::source(error).and_then(|source| source.downcast_ref::<jetstream::Error>());
+    let code = told.map(jetstream::Error::error_code);
+    error.kind() == PublishErrorKind::MaxPayloadExceeded
+        || code == Some(ErrorCode::STREAM_MESSAGE_EXCEEDS_MAXIMUM)
+}
+
+/// Where an event is published: `roster.users.created`.
+fn subject(change: &Change) -> String {
+    let verb = change.event_type().rsplit('.').next().unwrap_or_default();
+    format!("roster.users.{verb}")
+}

@@ -1,0 +1,133 @@
+use std::time::Duration;
+
+use async_nats::jetstream::Message;
+use async_nats::jetstream::consumer::pull::Config;
+use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
+use async_nats::jetstream::stream::Stream;
+use async_trait::async_trait;
+use futures_core::future::BoxFuture;
+use futures_util::{FutureExt, TryStreamExt};
+use roster_domain::BoxError;
+use roster_domain::ports::EventSource;
+use roster_domain::services::InboundService;
+use tokio::time::{Instant, sleep, sleep_until, timeout};
+use tracing::{error, info, warn};
+
+use crate::Nats;
+use crate::batch::{Batch, Stop, is_stopped};
+use crate::pauses::Pauses;
+use crate::streams::{INBOUND, Name};
+
+/// The durable consumer.
+const CONSUMER: &str = "roster";
+
+/// How many events are fetched at once.
+const BATCH: usize = 64;
+
+/// How long the server holds a request for an event that is not there yet.
+const FETCH: Duration = Duration::from_secs(1);
+
+/// How often the server is asked whether the events of a holder that died were settled.
+const LOOK: Duration = Duration::from_millis(250);
+
+/// Brings events of others, from the stream `DIRECTORY`.
+#[derive(Clone)]
+pub struct NatsSource {
+    nats: Nats,
+}
+
+#[async_trait]
+impl EventSource for NatsSource {
+    async fn run(&self, inbound: InboundService, stop: BoxFuture<'static, ()>) {
+        let stop: Stop = stop.shared();
+        let mut pauses = Pauses::from(self.nats.config.first_pause);
+        let mut is_failing = false;
+        while !is_stopped(&stop) {
+            let began = Instant::now();
+            let Err(cause) = self.session(&inbound, &stop).await else { return };
+            if began.elapsed() > self.nats.config.ack_wait {
+                pauses = Pauses::from(self.nats.config.first_pause);
+                is_failing = false;
+            }
+            if !std::mem::replace(&mut is_failing, true) {
+                error!(%cause, "no events of others come in");
+            }
+            tokio::select! {
+                () = sleep(pauses.next()) => {}
+                () = stop.clone() => {}
+            }
+        }
+    }
+}
+
+impl NatsSource {
+    pub(crate) fn new(nats: Nats) -> Self {
+        Self { nats }
+    }
+
+    /// Handles events until it is told to stop, or something is wrong with the connection or the stream.
+    async fn session(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
+        self.nats.connected().await?;
+        let mut consumer = self.open().await?;
+        let dead_letters = self.nats.dead_letters();
+        self.wait_for_the_dead(&mut consumer, stop).await?;
+        info!("events of others come in");
+        while !is_stopped(stop) {
+            let batch = Batch::new(self.fetch(&consumer).await?, &self.nats.config, &dead_letters);
+            batch.handle(inbound, stop).await?;
+        }
+        Ok(())
+    }
+
+    async fn open(&self) -> Result<PullConsumer, BoxError> {
+        self.nats.stream(Name::DeadLetters).await?;
+        let stream = self.nats.stream(Name::Directory).await?;
+        if Name::outlives_receipts(&stream.cached_info().config) {
+            warn!("the stream DIRECTORY keeps events for longer than it is remembered that they took effect");
+        }
+        self.consumer(&stream).await
+    }
+
+    async fn consumer(&self, stream: &Stream) -> Result<PullConsumer, BoxError> {
+        let config = Config {
+            durable_name: Some(CONSUMER.to_owned()),
+            ack_policy: AckPolicy::Explicit,
+            ack_wait: self.nats.config.ack_wait,
+            // What fails too often is put aside here, with its reason, and not by the server, without one.
+            max_deliver: -1,
+            max_ack_pending: 4 * i64::try_from(BATCH).unwrap_or(i64::MAX),
+            filter_subject: INBOUND.to_owned(),
+            ..Config::default()
+        };
+        Ok(stream.get_or_create_consumer(CONSUMER, config).await?)
+    }
+
+    /// Waits until no event is in the hands of a holder that died. The server delivers those again, before all
+    /// others, once their time is over: to fetch earlier would be to overtake them.
+    async fn wait_for_the_dead(&self, consumer: &mut PullConsumer, stop: &Stop) -> Result<(), BoxError> {
+        let over = Instant::now() + self.nats.config.ack_wait + LOOK;
+        while Instant::now() < over && !is_stopped(stop) {
+            if consumer.info().await?.num_ack_pending == 0 {
+                break;
+            }
+            tokio::select! {
+                () = sleep_until(over.min(Instant::now() + LOOK)) => {}
+                () = stop.clone() => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// All events that are there, up to a batch; or the next one, where there is none yet. Each request is read to
+    /// its end: what the server sent to one that nobody reads any more would be missed until its time is over.
+    async fn fetch(&self, consumer: &PullConsumer) -> Result<Vec<Message>, BoxError> {
+        let late = FETCH + self.nats.config.answer_timeout;
+        let available = consumer.fetch().max_messages(BATCH).messages().await?;
+        let available: Vec<_> = timeout(late, available.try_collect()).await??;
+        if !available.is_empty() {
+            return Ok(available);
+        }
+        let next = consumer.batch().max_messages(1).expires(FETCH).messages().await?;
+        timeout(late, next.try_collect()).await?
+    }
+}

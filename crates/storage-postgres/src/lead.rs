@@ -1,0 +1,80 @@
+//! Who publishes: whoever holds an advisory lock, on a connection of its own, which the server takes back when
+//! that connection ends, however it does.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use diesel::sql_types::{BigInt, Bool};
+use diesel::{QueryResult, QueryableByName};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use roster_domain::ports::Lead;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
+
+use crate::connector::Connector;
+use crate::error::Error;
+
+/// The lock's key: "relay" in ASCII. Keys are of one database, and this is none of the migrations'.
+const KEY: i64 = 0x72_656c_6179;
+
+/// How long the server may take to answer before the lead counts as lost.
+const ANSWER: Duration = Duration::from_secs(2);
+
+/// Asks for the lock, again and again, on one connection.
+#[derive(Clone)]
+pub(crate) struct Candidate {
+    connector: Connector,
+    /// The connection of whoever stands by.
+    conn: Arc<Mutex<Option<AsyncPgConnection>>>,
+}
+
+impl Candidate {
+    pub(crate) fn new(connector: Connector) -> Self {
+        Self { connector, conn: Arc::default() }
+    }
+
+    /// Takes the lock, if nobody has it.
+    pub(crate) async fn take(&self) -> Result<Option<PgLead>, Error> {
+        let mut kept = self.conn.lock().await;
+        let mut conn = match kept.take() {
+            Some(conn) => conn,
+            None => self.connector.connect().await.map_err(|error| Error::Unavailable(error.into()))?,
+        };
+        let asked = timeout(ANSWER, ask(&mut conn, "SELECT pg_try_advisory_lock($1) AS answer")).await;
+        if asked.map_err(|late| Error::Unavailable(late.into()))?? {
+            return Ok(Some(PgLead { conn, is_lost: false }));
+        }
+        *kept = Some(conn);
+        Ok(None)
+    }
+}
+
+/// The lock, for as long as this is kept.
+pub(crate) struct PgLead {
+    conn: AsyncPgConnection,
+    is_lost: bool,
+}
+
+#[async_trait]
+impl Lead for PgLead {
+    async fn is_held(&mut self) -> bool {
+        let asked = "SELECT $1 > 0 AND NOT current_setting('transaction_read_only')::bool AS answer";
+        if !self.is_lost {
+            let answer = timeout(ANSWER, ask(&mut self.conn, asked)).await;
+            self.is_lost = !matches!(answer, Ok(Ok(true)));
+        }
+        !self.is_lost
+    }
+}
+
+async fn ask(conn: &mut AsyncPgConnection, question: &str) -> QueryResult<bool> {
+    #[derive(QueryableByName)]
+    struct Answer {
+        #[diesel(sql_type = Bool)]
+        answer: bool,
+    }
+    let asked = diesel::sql_query(question).bind::<BigInt, _>(KEY);
+    let answer: Answer = asked.get_result(conn).await?;
+    Ok(answer.answer)
+}

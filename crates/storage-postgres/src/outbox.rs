@@ -1,0 +1,132 @@
+//! How far events were told to others, and what is forgotten of them.
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Timestamptz};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
+use roster_domain::{Event, Position, Timestamp};
+
+use crate::error::Error;
+use crate::events::{self, EventRow};
+use crate::lead::Candidate;
+use crate::pool::Pool;
+use crate::schema::{event_mark, events as table, events_set_aside};
+use crate::transaction::Unit;
+
+/// The outbox on PostgreSQL.
+#[derive(Clone)]
+pub struct PgOutbox {
+    pub(crate) pool: Pool,
+    pub(crate) candidate: Candidate,
+}
+
+#[async_trait]
+impl Outbox for PgOutbox {
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError> {
+        let lead = self.candidate.take().await?;
+        Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))
+    }
+
+    async fn published(&self) -> Result<Position, EventLogError> {
+        let mut conn = self.pool.get().await?;
+        let mark = event_mark::table.select(event_mark::published).first(&mut conn).await;
+        Ok(events::position(conn.settle(mark)?, "event_mark", "published", 1)?)
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let mut conn = self.pool.get().await?;
+        let mark = event_mark::table.select(event_mark::published).single_value();
+        let rows: QueryResult<Vec<EventRow>> = table::table
+            .filter(table::position.gt(mark))
+            .order(table::position)
+            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .select(EventRow::as_select())
+            .load(&mut conn)
+            .await;
+        Ok(events::all(conn.settle(rows)?)?)
+    }
+
+    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
+        Ok(self.pool.commit(Mark(up_to, set_aside)).await?)
+    }
+
+    async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        Ok(self.pool.commit(PruneEvents(before, batch(limit))).await?)
+    }
+
+    async fn prune_receipts(&self, now: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        Ok(self.pool.commit(PruneReceipts(now, batch(limit))).await?)
+    }
+}
+
+fn batch(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Moves the mark, and sets events aside.
+struct Mark(Position, Vec<SetAside>);
+
+impl Unit for Mark {
+    type Outcome = ();
+
+    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<(), Error> {
+        let Self(up_to, set_aside) = self;
+        let rows: Vec<_> = set_aside
+            .iter()
+            .map(|one| {
+                (
+                    events_set_aside::position.eq(one.position.get()),
+                    events_set_aside::reason.eq(&one.reason),
+                    events_set_aside::set_aside_at.eq(one.at.as_datetime()),
+                )
+            })
+            .collect();
+        if !rows.is_empty() {
+            let kept = diesel::insert_into(events_set_aside::table).values(rows);
+            kept.on_conflict_do_nothing().execute(conn).await?;
+        }
+        let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
+        diesel::update(behind).set(event_mark::published.eq(up_to.get())).execute(conn).await?;
+        Ok(())
+    }
+}
+
+/// Forgets the oldest events, up to the first that is to be kept.
+struct PruneEvents(Timestamp, i64);
+
+impl Unit for PruneEvents {
+    type Outcome = usize;
+
+    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<usize, Error> {
+        let Self(before, limit) = self;
+        let pruned = diesel::sql_query(
+            "WITH oldest AS ( \
+                 SELECT id, position, time FROM events \
+                 WHERE position <= (SELECT published FROM event_mark) ORDER BY position LIMIT $2 \
+             ) DELETE FROM events USING oldest WHERE events.id = oldest.id \
+             AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position)",
+        );
+        let bound = pruned.bind::<Timestamptz, _>(before.as_datetime()).bind::<BigInt, _>(*limit);
+        Ok(bound.execute(conn).await?)
+    }
+}
+
+/// Forgets receipts that have expired.
+struct PruneReceipts(Timestamp, i64);
+
+impl Unit for PruneReceipts {
+    type Outcome = usize;
+
+    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<usize, Error> {
+        let Self(now, limit) = self;
+        let pruned = diesel::sql_query(
+            "DELETE FROM receipts WHERE ctid = ANY (ARRAY( \
+                 SELECT ctid FROM receipts WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2 \
+                 FOR UPDATE SKIP LOCKED \
+             ))",
+        );
+        let bound = pruned.bind::<Timestamptz, _>(now.as_datetime()).bind::<BigInt, _>(*limit);
+        Ok(bound.execute(conn).await?)
+    }
+}

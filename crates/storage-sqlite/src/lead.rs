@@ -1,0 +1,44 @@
+//! Who publishes: whoever holds a lock on a file beside the database, which the system takes back when its
+//! holder dies.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use async_trait::async_trait;
+use roster_domain::ports::Lead;
+
+use crate::error::Error;
+
+/// The lock, for as long as this is kept.
+pub(crate) struct SqliteLead {
+    _locked: File,
+}
+
+impl SqliteLead {
+    /// The file to lock for a database.
+    pub(crate) fn file(database: &Path) -> PathBuf {
+        let mut name = database.as_os_str().to_owned();
+        name.push("-lead");
+        name.into()
+    }
+
+    /// Takes the lock, if nobody has it.
+    pub(crate) fn take(file: &Path) -> Result<Option<Self>, Error> {
+        let unavailable = |error: std::io::Error| {
+            Error::Unavailable(format!("cannot lock {}: {error}", file.display()).into())
+        };
+        let file_to_lock = File::create(file).map_err(unavailable)?;
+        match file_to_lock.try_lock() {
+            Ok(()) => Ok(Some(Self { _locked: file_to_lock })),
+            Err(TryLockError::WouldBlock) => Ok(None),
+            Err(TryLockError::Error(error)) => Err(unavailable(error)),
+        }
+    }
+}
+
+#[async_trait]
+impl Lead for SqliteLead {
+    async fn is_held(&mut self) -> bool {
+        true
+    }
+}

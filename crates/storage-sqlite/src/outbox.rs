@@ -1,0 +1,105 @@
+//! How far events were told to others, and what is forgotten of them.
+
+use std::path::PathBuf;
+
+use async_trait::async_trait;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
+use roster_domain::{Event, Position, Timestamp};
+
+use crate::error::Error;
+use crate::events::{self, EventRow};
+use crate::lead::SqliteLead;
+use crate::readers::Readers;
+use crate::schema::{event_mark, events as table, events_set_aside};
+use crate::writer::Writer;
+
+/// The outbox in a SQLite file.
+#[derive(Clone)]
+pub struct SqliteOutbox {
+    pub(crate) writer: Writer,
+    pub(crate) readers: Readers,
+    pub(crate) lead: PathBuf,
+}
+
+#[async_trait]
+impl Outbox for SqliteOutbox {
+    async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError> {
+        let lead = SqliteLead::take(&self.lead)?;
+        Ok(lead.map(|lead| Box::new(lead) as Box<dyn Lead>))
+    }
+
+    async fn published(&self) -> Result<Position, EventLogError> {
+        let mark =
+            self.readers.read(|conn| Ok(event_mark::table.select(event_mark::published).first(conn)?));
+        Ok(events::position(mark.await?, "event_mark", "published", 1)?)
+    }
+
+    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
+        let limit = batch(limit);
+        let rows: Vec<EventRow> = self
+            .readers
+            .read(move |conn| {
+                let mark = event_mark::table.select(event_mark::published).single_value();
+                let later = table::table.filter(table::position.nullable().gt(mark));
+                Ok(later.order(table::position).limit(limit).select(EventRow::as_select()).load(conn)?)
+            })
+            .await?;
+        Ok(events::all(rows)?)
+    }
+
+    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
+        Ok(self.writer.transaction(move |conn| mark(conn, up_to, &set_aside)).await?)
+    }
+
+    async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        let pruned = self.writer.transaction(move |conn| {
+            let oldest = diesel::sql_query(
+                "WITH oldest AS ( \
+                     SELECT id, position, time FROM events \
+                     WHERE position <= (SELECT published FROM event_mark) ORDER BY position LIMIT ?2 \
+                 ) DELETE FROM events WHERE id IN ( \
+                     SELECT id FROM oldest WHERE position < ( \
+                         SELECT coalesce(min(position), 9223372036854775807) FROM oldest WHERE time >= ?1 \
+                     ) \
+                 )",
+            );
+            Ok(oldest.bind::<BigInt, _>(before.as_micros()).bind::<BigInt, _>(batch(limit)).execute(conn)?)
+        });
+        Ok(pruned.await?)
+    }
+
+    async fn prune_receipts(&self, now: Timestamp, limit: usize) -> Result<usize, EventLogError> {
+        let pruned = self.writer.transaction(move |conn| {
+            let expired = diesel::sql_query(
+                "DELETE FROM receipts WHERE (scope, key) IN ( \
+                     SELECT scope, key FROM receipts WHERE expires_at <= ?1 ORDER BY expires_at LIMIT ?2 \
+                 )",
+            );
+            Ok(expired.bind::<BigInt, _>(now.as_micros()).bind::<BigInt, _>(batch(limit)).execute(conn)?)
+        });
+        Ok(pruned.await?)
+    }
+}
+
+fn batch(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+/// Moves the mark, and sets events aside.
+fn mark(conn: &mut SqliteConnection, up_to: Position, set_aside: &[SetAside]) -> Result<(), Error> {
+    for one in set_aside {
+        diesel::insert_into(events_set_aside::table)
+            .values((
+                events_set_aside::position.eq(one.position.get()),
+                events_set_aside::reason.eq(&one.reason),
+                events_set_aside::set_aside_at.eq(one.at.as_micros()),
+            ))
+            .on_conflict_do_nothing()
+            .execute(conn)?;
+    }
+    let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
+    diesel::update(behind).set(event_mark::published.eq(up_to.get())).execute(conn)?;
+    Ok(())
+}
