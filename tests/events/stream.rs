@@ -22,6 +22,7 @@ suite![
     a_client_behind_what_is_kept_is_told_before_the_stream_begins,
     an_idle_stream_shows_signs_of_life,
     a_stream_ends_when_the_program_is_told_to_stop,
+    head_of_a_stream_opens_none,
     many_streams_see_the_same,
     a_stream_sees_what_was_written_through_another_program,
     a_store_that_goes_away_under_a_stream_loses_nothing,
@@ -159,6 +160,17 @@ async fn a_stream_ends_when_the_program_is_told_to_stop(roster: Roster) {
             assert_eq!(said, Said::Comment);
         }
     }
+}
+
+async fn head_of_a_stream_opens_none(roster: Roster) {
+    let mut raw = Raw::to(&roster).await;
+    raw.send(format!("HEAD {EVENTS} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")).await;
+    let head = raw.answer().await.expect("there is an answer");
+    assert_eq!(head.empty(200).header("content-type"), "text/event-stream");
+    // The connection is free for what comes next.
+    raw.ask("GET", "/livez").await.unwrap();
+    raw.answer().await.expect("there is an answer").any_body(200);
+    assert!(open_streams(&roster).await.is_none_or(|open| open <= 0.0));
 }
 
 async fn many_streams_see_the_same(roster: Roster) {

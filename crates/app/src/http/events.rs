@@ -1,5 +1,7 @@
 //! `/events`: the feed of what happened here, and what others tell us; bodies, handlers and routes.
 
+use actix_web::body;
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use roster_domain::services::FeedPage;
@@ -43,7 +45,10 @@ async fn feed(
     let mut asked = FeedRequest::of(&request)?;
     if form == sse::MEDIA_TYPE {
         asked.after = last_event_id(request.headers())?.or(asked.after);
-        return streams.answer(services.feed.clone(), asked.after, &lifecycle).await;
+        let stream = streams.answer(services.feed.clone(), asked.after, &lifecycle).await?;
+        // Whoever asks for the head alone is sent nothing more; a stream would go on beside it for ever.
+        let head_only = request.method() == Method::HEAD;
+        return Ok(if head_only { stream.set_body(body::None::new()).map_into_boxed_body() } else { stream });
     }
     let page = services.feed.read(asked.after, asked.limit).await?;
     Ok(answer(&page, &asked))
