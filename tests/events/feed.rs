@@ -137,7 +137,7 @@ async fn all_users(http: &Http) -> (BTreeMap<i64, User>, i64) {
 }
 
 // Seen to fail on PostgreSQL with events that get their id as their position when they are inserted, and on both
-// with a list whose position was read after its users.
+// databases, though not each time, with a list whose position is read after its users.
 async fn who_reads_the_list_can_follow_on_without_loss(roster: Roster) {
     disorder(roster.database()).await;
     let writers = writers(&roster);

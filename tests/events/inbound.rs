@@ -107,7 +107,7 @@ async fn the_same_event_has_one_effect_however_often_it_comes(roster: Roster) {
     assert_eq!(told(&roster).await, expected);
 }
 
-// Seen to fail with a service that gives the repository no receipts: on the removal, which then deletes another.
+// Seen to fail with a service that gives the repository no receipts.
 async fn the_same_event_five_times_at_once_has_one_effect(roster: Roster) {
     let five = async |event: &Value| {
         for answer in join_all((0..5).map(|_| tell(&roster, event))).await {
