@@ -30,6 +30,12 @@ ci: check test package
 # What takes longer, too: the same tests again and again, so that a flake is seen
 ci-full: ci
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
+    just kill 60
+
+# Kill the service, the broker and the relay so often, under load, and count what is lost
+kill times="60":
+    ROSTER_TEST_KILLS={{ times }} just test resilience::crash --nocapture
+    ROSTER_TEST_KILLS={{ times }} just test nats::load --nocapture
 
 # Pack the crates that others can use, as they would be published
 package:

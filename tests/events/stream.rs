@@ -122,6 +122,9 @@ async fn a_client_behind_what_is_kept_is_told_before_the_stream_begins(database:
     let late = roster.get(EVENTS).header("Last-Event-ID", "2").stream().await;
     late.err().expect("there is no such stream").error(410, "gone");
 
+    // What comes now is to be kept until it was read.
+    roster.stop().await;
+    let roster = Program::serving(&database).serve().await;
     let (mut oldest, mut newest) = (stream(&roster, "").await, stream(&roster, "after=3").await);
     let late = roster.user("late").await;
     assert_eq!(oldest.event().await.user, late);

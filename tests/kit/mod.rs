@@ -37,5 +37,5 @@ pub(crate) use run::Run;
 pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};
 pub(crate) use suite::{Suite, suite, trial};
-pub(crate) use tally::{Happened, Tally, all_users, name_in};
+pub(crate) use tally::{Happened, Tally, all_users, kills, name_in};
 pub(crate) use user::{Page, User};

@@ -22,12 +22,24 @@ struct Counts {
     attempted: usize,
     acknowledged: BTreeSet<Happened>,
     refused: Vec<String>,
+    /// How many clients have ended, as they were not answered.
+    ended: usize,
 }
 
 impl Tally {
     /// Creates, changes and deletes users of its own, one after the other, until the service is gone. `name`
     /// sets it apart from other clients.
     pub(crate) async fn write(self, http: Http, name: String) {
+        self.write_on(&http, &name).await;
+        self.counts().ended += 1;
+    }
+
+    /// How many clients have ended, as they were not answered.
+    pub(crate) fn ended(&self) -> usize {
+        self.counts().ended
+    }
+
+    async fn write_on(&self, http: &Http, name: &str) {
         for nth in 0.. {
             let local = format!("{name}-{nth}");
             let Some(user) = self.change(http.post(USERS, &new_user(&local)), 201, "created").await else {
@@ -40,7 +52,7 @@ impl Tally {
                     return;
                 }
             }
-            if nth % 2 == 0 && self.delete(&http, user.id, 4).await.is_none() {
+            if nth % 2 == 0 && self.delete(http, user.id, 4).await.is_none() {
                 return;
             }
         }
@@ -120,6 +132,12 @@ impl Tally {
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// How often a server is killed in a test: `usual`, unless `ROSTER_TEST_KILLS` says otherwise.
+pub(crate) fn kills(usual: usize) -> usize {
+    let told = std::env::var("ROSTER_TEST_KILLS").ok();
+    told.map_or(usual, |kills| kills.parse().expect("ROSTER_TEST_KILLS is a number"))
 }
 
 /// All users that are there, by their ids.

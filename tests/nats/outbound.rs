@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use serde_json::{Value, json};
 
 use super::{at_least, messages, serving, until};
-use crate::kit::{Http, USERS, WithNats, new_user, suite, user_path};
+use crate::kit::{Http, Program, USERS, WithNats, new_user, suite, user_path};
 
 suite![
     each_change_is_published_with_the_id_that_it_has_in_the_feed,
@@ -15,6 +15,7 @@ suite![
     an_event_that_the_broker_refuses_is_set_aside_and_holds_up_no_other,
     a_stream_that_would_lose_events_is_told_and_left_as_it_is,
     old_events_are_forgotten_once_they_were_published,
+    what_a_broker_lost_is_published_again,
 ];
 
 async fn metric(http: &Http, name: &str) -> Option<f64> {
@@ -145,4 +146,22 @@ async fn old_events_are_forgotten_once_they_were_published(WithNats(database, na
 
     at_least(&context, "ROSTER", 5).await;
     until("they are forgotten", async || roster.get("/api/v1/events?after=0").await.status() == 410).await;
+}
+
+async fn what_a_broker_lost_is_published_again(WithNats(database, nats): WithNats) {
+    let context = nats.client().await;
+    let roster = serving(&database, &nats).serve().await;
+    roster.users(10).await;
+    let before = at_least(&context, "ROSTER", 10).await;
+    context.delete_stream("ROSTER").await.unwrap();
+
+    let republish =
+        |after: &str| Program::with(["republish", "--after", after, "--database-url", database.url()]);
+    let exit = republish("4").run().await;
+
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert_eq!(exit.stdout, "The events after 4, up to 10, are published again\n");
+    let again = at_least(&context, "ROSTER", 6).await;
+    let ids = |messages: &[super::Message]| messages.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&again), ids(&before[4..]));
 }

@@ -31,6 +31,12 @@ pub enum Command {
     Serve,
     /// Bring the database's schema up to date, and end
     Migrate,
+    /// Have events published again, for a broker that lost them
+    Republish {
+        /// The position after which all are; 0 for all that are kept
+        #[arg(long, value_name = "POSITION")]
+        after: u32,
+    },
     /// See to events of others that can never succeed
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),

@@ -68,10 +68,12 @@ fn line(letter: &DeadLetter) -> String {
 }
 
 fn whole(letter: &DeadLetter) -> String {
-    let DeadLetter { id, at, reason, subject, sequence, payload } = letter;
+    let DeadLetter { id, at, reason, subject, stream, sequence, deliveries, payload, is_cut } = letter;
     let payload = String::from_utf8_lossy(payload);
+    let rest = if *is_cut { "… (too large to be kept whole)" } else { "" };
     format!(
-        "id:       {id}\nsince:    {at}\nsubject:  {subject}\nsequence: {sequence}\nreason:   {reason}\n\n{payload}\n"
+        "id:         {id}\nsince:      {at}\nreason:     {reason}\nsubject:    {subject}\n\
+         stream:     {stream}, message {sequence}\ndeliveries: {deliveries}\n\n{payload}{rest}\n"
     )
 }
 

@@ -14,6 +14,7 @@ mod logging;
 pub mod metrics;
 mod no_broker;
 mod no_directory;
+pub mod republish;
 pub mod server;
 pub mod setup;
 pub mod wiring;

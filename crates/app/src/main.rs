@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use roster::cli::{Cli, Command};
-use roster::{dead_letters, server, setup};
+use roster::{dead_letters, republish, server, setup};
 
 fn main() -> ExitCode {
     let cli = match Cli::from_command_line() {
@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or_default() {
         Command::Serve => server::serve(cli.config),
         Command::Migrate => setup::migrate(cli.config),
+        Command::Republish { after } => republish::run(after, &cli.config),
         Command::DeadLetters(command) => dead_letters::run(command, &cli.config),
     };
     match done {

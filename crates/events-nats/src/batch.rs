@@ -43,7 +43,7 @@ impl<'a> Batch<'a> {
         Self { messages, settled: AtomicUsize::new(0), config, dead_letters }
     }
 
-    /// Handles all events, or those up to the one that is under way when `stop` ends; the others are given back.
+    /// Handles all events; or, where one is held when `stop` ends, those before it, and gives back the others.
     pub(crate) async fn handle(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         tokio::select! {
             done = self.settle_all(inbound, stop) => done,
@@ -53,7 +53,7 @@ impl<'a> Batch<'a> {
 
     async fn settle_all(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         for (nth, message) in self.messages.iter().enumerate() {
-            if is_stopped(stop) || !self.settle(message, inbound, stop).await? {
+            if !self.settle(message, nth == 0, inbound, stop).await? {
                 return self.give_back().await;
             }
             self.settled.store(nth + 1, Ordering::Relaxed);
@@ -65,13 +65,16 @@ impl<'a> Batch<'a> {
     async fn settle(
         &self,
         message: &Message,
+        is_first: bool,
         inbound: &InboundService,
         stop: &Stop,
     ) -> Result<bool, BoxError> {
         let sequence = message.info()?.stream_sequence;
         let span = info_span!("event", subject = %message.subject, sequence);
-        let judged =
-            Judge { inbound, config: self.config, stop }.judge(message).instrument(span.clone()).await;
+        let judged = Judge { inbound, config: self.config, stop, is_first }
+            .judge(message)
+            .instrument(span.clone())
+            .await;
         let outcome = match judged {
             Judged::Stopped => return Ok(false),
             Judged::Applied => "applied",

@@ -1,7 +1,8 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use async_nats::connection::State;
 use async_nats::jetstream::Context;
@@ -21,6 +22,12 @@ use crate::{NatsConfig, NatsDeadLetters, NatsPublisher, NatsSource};
 /// How long a connection that is being made is waited for.
 const MOMENT: Duration = Duration::from_secs(1);
 
+/// How often the server is asked for a sign of life; after two without one, the connection is made anew.
+const PING: Duration = Duration::from_secs(5);
+
+/// For how long it is remembered what is wrong with a stream: while it is used, it is looked at more often.
+const TROUBLE: Duration = Duration::from_secs(30);
+
 /// The longest pause between two attempts to connect.
 const LONGEST_PAUSE: Duration = Duration::from_secs(2);
 
@@ -31,7 +38,7 @@ pub struct Nats {
     pub(crate) context: Context,
     pub(crate) config: Arc<NatsConfig>,
     /// What is wrong with each stream that something is wrong with.
-    troubles: Arc<Mutex<BTreeMap<Name, String>>>,
+    troubles: Arc<Mutex<BTreeMap<Name, (Instant, String)>>>,
 }
 
 /// Why there can be no connection, now or later. The URL is not repeated: it may hold a password.
@@ -66,17 +73,22 @@ impl Nats {
         if servers.iter().any(|server| server.scheme() == "tls") {
             options = options.require_tls(true);
         }
+        let told = Told::default();
         let client = options
             .name("roster")
             .connection_timeout(config.answer_timeout)
             .request_timeout(Some(config.answer_timeout))
+            .ping_interval(PING)
             .retry_on_initial_connect()
             .max_reconnects(None)
             .reconnect_delay_callback(|attempts| {
                 LONGEST_PAUSE
                     .min(Duration::from_millis(50) * u32::try_from(attempts).unwrap_or(u32::MAX).min(100))
             })
-            .event_callback(|event| async move { tell(&event) })
+            .event_callback(move |event| {
+                let told = told.clone();
+                async move { told.hear(&event) }
+            })
             .connect(servers)
             .await
             .map_err(|error| SetupError::Client(error.into()))?;
@@ -106,6 +118,11 @@ impl Nats {
         self.client.connection_state() == State::Connected
     }
 
+    /// Which connection it is: the number changes with each that is made.
+    pub(crate) fn connection(&self) -> u64 {
+        self.client.statistics().connects.load(Ordering::Relaxed)
+    }
+
     /// Waits a moment for a connection that is being made.
     pub(crate) async fn connected(&self) -> Result<(), BoxError> {
         let connected = async {
@@ -123,13 +140,13 @@ impl Nats {
         let mut troubles = self.troubles();
         match &opened {
             Ok(_) => drop(troubles.remove(&name)),
-            Err(error) => drop(troubles.insert(name, error.to_string())),
+            Err(error) => drop(troubles.insert(name, (Instant::now(), error.to_string()))),
         }
         drop(troubles);
         opened
     }
 
-    fn troubles(&self) -> MutexGuard<'_, BTreeMap<Name, String>> {
+    fn troubles(&self) -> MutexGuard<'_, BTreeMap<Name, (Instant, String)>> {
         self.troubles.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -142,19 +159,31 @@ impl HealthCheck for Nats {
         if !self.is_connected() {
             return Err(Unhealthy("there is no connection to the NATS server".into()));
         }
-        match self.troubles().first_key_value() {
-            Some((_, trouble)) => Err(Unhealthy(trouble.clone().into())),
-            None => Ok(()),
-        }
+        let troubles = self.troubles();
+        let recent = troubles.values().find(|(since, _)| since.elapsed() < TROUBLE);
+        recent.map_or(Ok(()), |(_, trouble)| Err(Unhealthy(trouble.clone().into())))
     }
 }
 
-/// Tells of the connection once when it is made and once when it is lost, and not of each attempt between.
-fn tell(event: &Event) {
-    match event {
-        Event::Connected => info!("connected to the NATS server"),
-        Event::Disconnected => warn!("the connection to the NATS server is lost"),
-        other => debug!(event = %other, "NATS"),
+/// What was told of the connection last, so that the same is not told at each of many attempts.
+#[derive(Clone, Default)]
+struct Told(Arc<Mutex<String>>);
+
+impl Told {
+    fn hear(&self, event: &Event) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Connected => {
+                last.clear();
+                info!("connected to the NATS server");
+            }
+            Event::Disconnected => warn!("the connection to the NATS server is lost"),
+            Event::ClientError(_) | Event::ServerError(_) if *last != event.to_string() => {
+                *last = event.to_string();
+                warn!(reason = *last, "there is trouble with the NATS server");
+            }
+            other => debug!(event = %other, "NATS"),
+        }
     }
 }
 

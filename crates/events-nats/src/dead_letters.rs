@@ -1,14 +1,17 @@
-use async_nats::HeaderMap;
 use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
+use async_nats::jetstream::context::PublishError as NatsError;
 use async_nats::jetstream::message::StreamMessage;
 use async_nats::jetstream::stream::{RawMessageError, RawMessageErrorKind, Stream};
+use async_nats::{HeaderMap, ToSubject};
 use async_trait::async_trait;
+use bytes::Bytes;
 use roster_domain::BoxError;
 use roster_domain::ports::{DeadLetter, DeadLetters, DeadLettersError};
 use uuid::Uuid;
 
 use crate::Nats;
+use crate::publisher::is_too_large;
 use crate::streams::{DEAD_LETTERS, Name};
 
 const REASON: &str = "Roster-Reason";
@@ -16,6 +19,10 @@ const SUBJECT: &str = "Roster-Subject";
 const STREAM: &str = "Roster-Stream";
 const SEQUENCE: &str = "Roster-Sequence";
 const DELIVERIES: &str = "Roster-Deliveries";
+const TRUNCATED: &str = "Roster-Truncated";
+
+/// How much is kept of what is too large.
+const BEGINNING: usize = 256;
 
 /// Keeps the events of others that can never succeed, on the stream `ROSTER_DEAD_LETTERS`.
 #[derive(Clone)]
@@ -28,21 +35,27 @@ impl NatsDeadLetters {
         Self { nats }
     }
 
-    /// Keeps an event, with the reason and where it came from. Where its keeper dies before the event itself is
-    /// acknowledged, the same is kept once.
+    /// Keeps an event, with the reason and where it came from; of one that is too large for that, its beginning.
+    /// Where its keeper dies before the event itself is acknowledged, the same is kept once.
     pub(crate) async fn put(&self, message: &Message, reason: &str) -> Result<(), BoxError> {
-        let info = message.info()?;
-        let (stream, sequence) = (info.stream, info.stream_sequence.to_string());
-        let mut headers = HeaderMap::new();
-        let published = info.published.timestamp_micros();
-        headers.insert(NATS_MESSAGE_ID, format!("{stream}-{sequence}-{published}"));
-        headers.insert(REASON, one_line(reason));
-        headers.insert(SUBJECT, message.subject.as_str());
-        headers.insert(STREAM, stream);
-        headers.insert(SEQUENCE, sequence);
-        headers.insert(DELIVERIES, info.delivered.to_string());
-        let context = &self.nats.context;
-        context.publish_with_headers(DEAD_LETTERS, headers, message.payload.clone()).await?.await?;
+        let mut headers = headers(message, reason)?;
+        match self.send(DEAD_LETTERS, headers.clone(), message.payload.clone()).await {
+            Err(error) if is_too_large(&error) => {
+                headers.insert(TRUNCATED, message.payload.len().to_string());
+                let beginning = message.payload.slice(..message.payload.len().min(BEGINNING));
+                Ok(self.send(DEAD_LETTERS, headers, beginning).await?)
+            }
+            sent => Ok(sent?),
+        }
+    }
+
+    async fn send(
+        &self,
+        subject: impl ToSubject,
+        headers: HeaderMap,
+        payload: Bytes,
+    ) -> Result<(), NatsError> {
+        self.nats.context.publish_with_headers(subject, headers, payload).await?.await?;
         Ok(())
     }
 
@@ -69,10 +82,12 @@ impl NatsDeadLetters {
 
     async fn send_again(&self, id: u64) -> Result<bool, BoxError> {
         let Some(letter) = self.one(id).await? else { return Ok(false) };
+        if letter.is_cut {
+            return Err("it was too large to be kept whole, so that it cannot be sent again".into());
+        }
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, Uuid::new_v4().to_string());
-        let context = &self.nats.context;
-        context.publish_with_headers(letter.subject, headers, letter.payload.into()).await?.await?;
+        self.send(letter.subject, headers, letter.payload.into()).await?;
         self.stream().await?.delete_message(id).await?;
         Ok(true)
     }
@@ -109,12 +124,29 @@ fn dead_letter(message: &StreamMessage) -> DeadLetter {
         at: message.time.into(),
         reason: header(REASON),
         subject: header(SUBJECT),
+        stream: header(STREAM),
         sequence: header(SEQUENCE).parse().unwrap_or_default(),
+        deliveries: header(DELIVERIES).parse().unwrap_or_default(),
+        is_cut: message.headers.get(TRUNCATED).is_some(),
         payload: message.payload.to_vec(),
     }
 }
 
-/// A header holds no line breaks.
-fn one_line(text: &str) -> String {
-    text.split_whitespace().collect::<Vec<_>>().join(" ")
+/// What is kept beside an event.
+fn headers(message: &Message, reason: &str) -> Result<HeaderMap, BoxError> {
+    let info = message.info()?;
+    let (stream, sequence) = (info.stream, info.stream_sequence.to_string());
+    let mut headers = HeaderMap::new();
+    headers.insert(NATS_MESSAGE_ID, format!("{stream}-{sequence}-{}", info.published.timestamp_micros()));
+    headers.insert(REASON, short_line(reason));
+    headers.insert(SUBJECT, message.subject.as_str());
+    headers.insert(STREAM, stream);
+    headers.insert(SEQUENCE, sequence);
+    headers.insert(DELIVERIES, info.delivered.to_string());
+    Ok(headers)
+}
+
+/// A header holds no line breaks, and counts against the size of its message.
+fn short_line(text: &str) -> String {
+    text.split_whitespace().collect::<Vec<_>>().join(" ").chars().take(BEGINNING).collect()
 }

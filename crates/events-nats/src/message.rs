@@ -10,8 +10,9 @@ use crate::NatsConfig;
 use crate::batch::Stop;
 use crate::pauses::Pauses;
 
-/// How often an event may be delivered before it counts as one that ends whoever handles it.
-const DELIVERIES: i64 = 20;
+/// How often an event may be delivered, and be the first to be handled, before it counts as one that ends whoever
+/// handles it. Those behind it are delivered as often, and have done nothing.
+const DELIVERIES: i64 = 50;
 
 /// What became of an event.
 pub(crate) enum Judged {
@@ -30,13 +31,15 @@ pub(crate) struct Judge<'a> {
     pub(crate) inbound: &'a InboundService,
     pub(crate) config: &'a NatsConfig,
     pub(crate) stop: &'a Stop,
+    /// Whether the event is the first of those that were fetched with it.
+    pub(crate) is_first: bool,
 }
 
 impl Judge<'_> {
     /// Reads an event and lets it take effect. A failure that passes is waited for, however long it lasts; one
     /// that does not is given some attempts.
     pub(crate) async fn judge(&self, message: &Message) -> Judged {
-        if message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
+        if self.is_first && message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
             return Judged::Dead(format!("it was delivered more than {DELIVERIES} times, and never settled"));
         }
         match read(&message.payload) {

@@ -12,12 +12,10 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use roster_domain::ports::{EventPublisher, PublishError};
 use roster_domain::{BoxError, Change, Event};
+use tokio::time::timeout;
 
 use crate::Nats;
 use crate::streams::Name;
-
-/// How many bytes of a message are its headers, at the most: they count against the server's limit.
-const HEADERS: usize = 256;
 
 /// Tells others of events, on the stream `ROSTER`.
 #[derive(Clone)]
@@ -66,17 +64,16 @@ impl NatsPublisher {
     /// Sends an event, and does not wait for the acknowledgement.
     async fn send(&self, event: &Event) -> Result<PublishAckFuture, PublishError> {
         let payload = serde_json::to_vec(event).map_err(|error| PublishError::Refused(error.into()))?;
-        let most = self.nats.client.max_payload();
-        if payload.len() + HEADERS > most {
-            let why = format!("it has {} bytes, and the server takes messages of {most}", payload.len());
-            return Err(PublishError::Refused(why.into()));
-        }
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, event.id.to_string().as_str());
         headers.insert("Content-Type", "application/cloudevents+json");
         let subject = subject(&event.change);
-        let sent = self.nats.context.publish_with_headers(subject, headers, Bytes::from(payload)).await;
-        sent.map_err(|error| self.failed(error))
+        // A connection that is dead and does not know it takes messages until the client holds no more.
+        let sending = self.nats.context.publish_with_headers(subject, headers, Bytes::from(payload));
+        match timeout(self.nats.config.answer_timeout, sending).await {
+            Ok(sent) => sent.map_err(|error| self.failed(error)),
+            Err(late) => Err(PublishError::Unavailable(late.into())),
+        }
     }
 
     /// Waits until the server keeps the event. That it did so before is as good.
@@ -96,7 +93,7 @@ impl NatsPublisher {
 }
 
 /// Whether the server takes no message of that size.
-fn is_too_large(error: &NatsError) -> bool {
+pub(crate) fn is_too_large(error: &NatsError) -> bool {
     let told = std::error::Error::source(error).and_then(|source| source.downcast_ref::<jetstream::Error>());
     let code = told.map(jetstream::Error::error_code);
     error.kind() == PublishErrorKind::MaxPayloadExceeded

@@ -70,10 +70,16 @@ impl NatsSource {
         self.nats.connected().await?;
         let mut consumer = self.open().await?;
         let dead_letters = self.nats.dead_letters();
+        let connection = self.nats.connection();
         self.wait_for_the_dead(&mut consumer, stop).await?;
         info!("events of others come in");
         while !is_stopped(stop) {
-            let batch = Batch::new(self.fetch(&consumer).await?, &self.nats.config, &dead_letters);
+            let fetched = self.fetch(&consumer).await?;
+            // What was sent into a connection that was lost comes again, and is not to be overtaken.
+            if self.nats.connection() != connection {
+                return Err("the connection to the NATS server was made anew".into());
+            }
+            let batch = Batch::new(fetched, &self.nats.config, &dead_letters);
             batch.handle(inbound, stop).await?;
         }
         Ok(())
@@ -99,7 +105,8 @@ impl NatsSource {
             filter_subject: INBOUND.to_owned(),
             ..Config::default()
         };
-        Ok(stream.get_or_create_consumer(CONSUMER, config).await?)
+        // One that is there is made to be as it should.
+        Ok(stream.create_consumer(config).await?)
     }
 
     /// Waits until no event is in the hands of a holder that died. The server delivers those again, before all
@@ -121,7 +128,8 @@ impl NatsSource {
     /// All events that are there, up to a batch; or the next one, where there is none yet. Each request is read to
     /// its end: what the server sent to one that nobody reads any more would be missed until its time is over.
     async fn fetch(&self, consumer: &PullConsumer) -> Result<Vec<Message>, BoxError> {
-        let late = FETCH + self.nats.config.answer_timeout;
+        // Less than the client's own patience, at whose end there would just be no event.
+        let late = FETCH + Duration::from_secs(2);
         let available = consumer.fetch().max_messages(BATCH).messages().await?;
         let available: Vec<_> = timeout(late, available.try_collect()).await??;
         if !available.is_empty() {

@@ -70,6 +70,11 @@ impl Connector {
         unlimited
     }
 
+    /// Whether a proxy that pools by transaction is between here and the server.
+    pub(crate) fn is_behind_proxy(&self) -> bool {
+        !self.cache
+    }
+
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let late = || ConnectionError::BadConnection(format!("no answer within {:?}", self.within));
         timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(late()))

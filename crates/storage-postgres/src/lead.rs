@@ -7,7 +7,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::sql_types::{BigInt, Bool};
 use diesel::{QueryResult, QueryableByName};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncPgConnection, RunQueryDsl, SimpleAsyncConnection};
 use roster_domain::ports::Lead;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
@@ -41,12 +41,26 @@ impl Candidate {
             Some(conn) => conn,
             None => self.connector.connect().await.map_err(|error| Error::Unavailable(error.into()))?,
         };
-        let asked = timeout(ANSWER, ask(&mut conn, "SELECT pg_try_advisory_lock($1) AS answer")).await;
-        if asked.map_err(|late| Error::Unavailable(late.into()))?? {
+        let taken = timeout(ANSWER, self.try_lock(&mut conn)).await;
+        if taken.map_err(|late| Error::Unavailable(late.into()))?? {
             return Ok(Some(PgLead { conn, is_lost: false }));
         }
         *kept = Some(conn);
         Ok(None)
+    }
+
+    /// Tries to lock for the session; or, behind a proxy that pools by transaction, for a transaction that is
+    /// left open: the proxy would give the session to somebody else, with the lock on it.
+    async fn try_lock(&self, conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+        if !self.connector.is_behind_proxy() {
+            return ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await;
+        }
+        conn.batch_execute("BEGIN").await?;
+        let taken = ask(conn, "SELECT pg_try_advisory_xact_lock($1) AS answer").await?;
+        if !taken {
+            conn.batch_execute("ROLLBACK").await?;
+        }
+        Ok(taken)
     }
 }
 
@@ -65,6 +79,11 @@ impl Lead for PgLead {
             self.is_lost = !matches!(answer, Ok(Ok(true)));
         }
         !self.is_lost
+    }
+
+    /// Half a second between two questions, and the time for an answer, with some to spare.
+    fn overlap(&self) -> Duration {
+        ANSWER + Duration::from_secs(1)
     }
 }
 

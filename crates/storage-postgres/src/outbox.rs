@@ -1,6 +1,7 @@
 //! How far events were told to others, and what is forgotten of them.
 
 use async_trait::async_trait;
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -40,7 +41,7 @@ impl Outbox for PgOutbox {
         let rows: QueryResult<Vec<EventRow>> = table::table
             .filter(table::position.gt(mark))
             .order(table::position)
-            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+            .limit(batch(limit))
             .select(EventRow::as_select())
             .load(&mut conn)
             .await;
@@ -49,6 +50,17 @@ impl Outbox for PgOutbox {
 
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
         Ok(self.pool.commit(Mark(up_to, set_aside)).await?)
+    }
+
+    async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
+        let mut conn = self.pool.get().await?;
+        let oldest = events_set_aside::table.order(events_set_aside::position).limit(batch(limit));
+        let rows = oldest.select(SetAsideRow::as_select()).load(&mut conn).await;
+        Ok(conn.settle(rows)?.into_iter().map(SetAside::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
+        Ok(self.pool.commit(Rewind(to)).await?)
     }
 
     async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError> {
@@ -92,6 +104,20 @@ impl Unit for Mark {
     }
 }
 
+/// Moves the mark back.
+struct Rewind(Position);
+
+impl Unit for Rewind {
+    type Outcome = ();
+
+    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<(), Error> {
+        let Self(to) = self;
+        let further = event_mark::table.filter(event_mark::published.gt(to.get()));
+        diesel::update(further).set(event_mark::published.eq(to.get())).execute(conn).await?;
+        Ok(())
+    }
+}
+
 /// Forgets the oldest events, up to the first that is to be kept.
 struct PruneEvents(Timestamp, i64);
 
@@ -128,5 +154,23 @@ impl Unit for PruneReceipts {
         );
         let bound = pruned.bind::<Timestamptz, _>(now.as_datetime()).bind::<BigInt, _>(*limit);
         Ok(bound.execute(conn).await?)
+    }
+}
+
+/// A row of events that were set aside.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events_set_aside)]
+struct SetAsideRow {
+    position: i64,
+    reason: String,
+    set_aside_at: DateTime<Utc>,
+}
+
+impl TryFrom<SetAsideRow> for SetAside {
+    type Error = Error;
+
+    fn try_from(row: SetAsideRow) -> Result<Self, Error> {
+        let position = events::position(row.position, "events_set_aside", "position", row.position)?;
+        Ok(Self { position, reason: row.reason, at: row.set_aside_at.into() })
     }
 }

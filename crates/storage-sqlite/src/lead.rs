@@ -3,6 +3,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use roster_domain::ports::Lead;
@@ -38,7 +39,12 @@ impl SqliteLead {
 
 #[async_trait]
 impl Lead for SqliteLead {
+    /// Nobody takes a lock from a process that lives.
     async fn is_held(&mut self) -> bool {
         true
+    }
+
+    fn overlap(&self) -> Duration {
+        Duration::ZERO
     }
 }

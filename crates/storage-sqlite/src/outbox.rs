@@ -8,7 +8,7 @@ use diesel::sql_types::BigInt;
 use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
 use roster_domain::{Event, Position, Timestamp};
 
-use crate::error::Error;
+use crate::error::{BrokenRow, Error};
 use crate::events::{self, EventRow};
 use crate::lead::SqliteLead;
 use crate::readers::Readers;
@@ -51,6 +51,26 @@ impl Outbox for SqliteOutbox {
 
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
         Ok(self.writer.transaction(move |conn| mark(conn, up_to, &set_aside)).await?)
+    }
+
+    async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
+        let rows: Vec<SetAsideRow> = self
+            .readers
+            .read(move |conn| {
+                let oldest = events_set_aside::table.order(events_set_aside::position).limit(batch(limit));
+                Ok(oldest.select(SetAsideRow::as_select()).load(conn)?)
+            })
+            .await?;
+        Ok(rows.into_iter().map(SetAside::try_from).collect::<Result<_, _>>()?)
+    }
+
+    async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
+        let rewound = self.writer.transaction(move |conn| {
+            let further = event_mark::table.filter(event_mark::published.gt(to.get()));
+            diesel::update(further).set(event_mark::published.eq(to.get())).execute(conn)?;
+            Ok(())
+        });
+        Ok(rewound.await?)
     }
 
     async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError> {
@@ -102,4 +122,28 @@ fn mark(conn: &mut SqliteConnection, up_to: Position, set_aside: &[SetAside]) ->
     let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
     diesel::update(behind).set(event_mark::published.eq(up_to.get())).execute(conn)?;
     Ok(())
+}
+
+/// A row of events that were set aside.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = events_set_aside)]
+struct SetAsideRow {
+    position: i64,
+    reason: String,
+    set_aside_at: i64,
+}
+
+impl TryFrom<SetAsideRow> for SetAside {
+    type Error = Error;
+
+    fn try_from(row: SetAsideRow) -> Result<Self, Error> {
+        let at = Timestamp::from_micros(row.set_aside_at).ok_or_else(|| BrokenRow {
+            table: "events_set_aside",
+            column: "set_aside_at",
+            id: row.position.to_string(),
+            rule: "it is out of range".to_owned(),
+        })?;
+        let position = events::position(row.position, "events_set_aside", "position", row.position)?;
+        Ok(Self { position, reason: row.reason, at })
+    }
 }

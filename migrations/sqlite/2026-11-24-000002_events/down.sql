@@ -1,4 +1,2 @@
-DROP TABLE events_set_aside;
-DROP TABLE event_mark;
 DROP TABLE event_counter;
 DROP TABLE events;

@@ -1,8 +1,10 @@
 //! What runs beside requests: each loop in a file of its own.
 //!
-//! A write [wakes](wake) the [sequencer], which gives committed events their positions and tells the newest.
-//! That wakes the [relay], which publishes them, and whoever streams the feed.
+//! A write wakes the sequencer, which gives committed events their positions and tells the newest. That wakes the
+//! relay, which publishes them, and whoever streams the feed. The relay of one program at a time has the lead;
+//! where it is, the consumer takes in events of others.
 
+mod consumer;
 mod outage;
 mod pauses;
 mod pruner;
@@ -21,6 +23,7 @@ use tokio::time::timeout;
 use tracing::warn;
 
 use crate::wiring::Ports;
+use consumer::Consumer;
 use pruner::Pruner;
 use relay::Relay;
 use sequencer::Sequencer;
@@ -28,6 +31,7 @@ use wake::{Announcing, Wake};
 
 /// The loops, until they are told to stop.
 pub struct Background {
+    consumer: Loop,
     sequencer: Loop,
     relay: Loop,
     pruner: JoinHandle<()>,
@@ -63,16 +67,24 @@ impl Background {
         ports.users = Arc::new(Announcing::new(ports.users.clone(), wake.clone()));
         let (told, newest) = watch::channel(Position::START);
 
+        let (leading, leads) = watch::channel(None);
+
         let sequencer = Sequencer { events: ports.events.clone(), wake, newest: told };
         let relay = Relay {
             service: RelayService::new(ports.outbox.clone(), ports.publisher.clone(), ports.clock.clone()),
             outbox: ports.outbox.clone(),
+            clock: ports.clock.clone(),
+            newest: newest.clone(),
+            leading,
+        };
+        let consumer = Consumer {
             source: ports.source.clone(),
             inbound: InboundService::new(ports.users.clone(), ports.clock.clone()),
-            newest: newest.clone(),
+            leads,
         };
         let pruner = Pruner { outbox: ports.outbox.clone(), clock: ports.clock.clone(), retention };
         let background = Self {
+            consumer: Loop::start(|flush| consumer.run(flush)),
             sequencer: Loop::start(|flush| sequencer.run(flush)),
             relay: Loop::start(|flush| relay.run(flush)),
             pruner: tokio::spawn(pruner.run()),
@@ -80,11 +92,12 @@ impl Background {
         (background, newest)
     }
 
-    /// Ends the loops: what was written gets its position and is published, as far as that can be done `within`
-    /// some time; the consumer ends after the event that it is at.
+    /// Ends the loops: the consumer ends after the events that it has in hand, then what was written gets its
+    /// position and is published, as far as all that can be done `within` some time.
     pub async fn stop(self, within: Duration) {
         self.pruner.abort();
         let flushed = async {
+            self.consumer.flush().await;
             self.sequencer.flush().await;
             self.relay.flush().await;
         };

@@ -30,9 +30,3 @@ impl Outage {
         self.failing = false;
     }
 }
-
-/// An error with all that caused it.
-pub(super) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
-}

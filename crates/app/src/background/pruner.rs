@@ -5,7 +5,8 @@ use roster_domain::ports::{Clock, EventLogError, Outbox};
 use tokio::time::sleep;
 use tracing::info;
 
-use super::outage::{Outage, chain};
+use super::outage::Outage;
+use crate::failure::chain;
 
 /// How many rows are removed at once.
 const BATCH: usize = 1_000;

@@ -1,31 +1,32 @@
-use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use metrics::{counter, gauge};
-use roster_domain::ports::{EventSource, Lead, Outbox};
-use roster_domain::services::{InboundService, RelayService, Relayed};
+use roster_domain::ports::{Clock, EventLogError, Lead, Outbox};
+use roster_domain::services::{RelayService, Relayed};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::NewestPosition;
-use super::outage::{Outage, chain};
+use super::outage::Outage;
 use super::pauses::Pauses;
+use crate::failure::chain;
 
-/// How often somebody who stands by asks for the lead.
-const STAND_BY: Duration = Duration::from_millis(500);
+/// How often somebody who stands by asks for the lead, and whoever has it looks whether that still is so.
+const LOOK: Duration = Duration::from_millis(500);
 
-/// How often whoever leads looks whether it still does, and what there is to publish, though nothing woke it.
+/// How often whoever leads looks what there is to publish, though nothing woke it.
 const POLL: Duration = Duration::from_secs(1);
 
-/// Publishes events, and takes in those of others, while it has the lead among all programs on one database.
+/// Publishes events while it has the lead among all programs on one database.
 pub(super) struct Relay {
     pub(super) service: RelayService,
     pub(super) outbox: Arc<dyn Outbox>,
-    pub(super) source: Arc<dyn EventSource>,
-    pub(super) inbound: InboundService,
+    pub(super) clock: Arc<dyn Clock>,
     pub(super) newest: NewestPosition,
+    /// Told of the lead, with how long whoever had it before may believe to have it still.
+    pub(super) leading: watch::Sender<Option<Duration>>,
 }
 
 impl Relay {
@@ -36,55 +37,51 @@ impl Relay {
             match self.outbox.lead().await {
                 Ok(Some(lead)) => {
                     outage.is_over();
-                    info!("publishing events");
-                    gauge!("roster_relay_leads").set(1.0);
                     self.lead(lead, &mut flush).await;
-                    gauge!("roster_relay_leads").set(0.0);
                 }
                 Ok(None) => outage.is_over(),
                 Err(error) => outage.failed(chain(&error)),
             }
             tokio::select! {
-                () = sleep(STAND_BY) => {}
+                () = sleep(LOOK) => {}
                 _ = flush.changed() => {}
             }
         }
     }
 
-    /// Publishes and consumes until the lead is lost or there is nothing new any more.
+    /// Publishes until the lead is lost or there is nothing new any more.
     async fn lead(&mut self, mut lead: Box<dyn Lead>, flush: &mut watch::Receiver<bool>) {
-        let ended = watch::Sender::new(false);
-        let mut end = ended.subscribe();
-        let stop = Box::pin(async move {
-            let _ = end.wait_for(|ended| *ended).await;
-        });
-        let mut consumer = pin!(self.source.run(self.inbound.clone(), stop));
-        let publishing = publish(&self.service, &self.outbox, &mut self.newest, &mut *lead, flush);
+        info!("publishing events");
+        gauge!("roster_relay_leads").set(1.0);
+        self.leading.send_replace(Some(lead.overlap()));
+        let lost = async {
+            while lead.is_held().await {
+                sleep(LOOK).await;
+            }
+        };
         tokio::select! {
-            () = publishing => {}
-            () = &mut consumer => return,
+            () = publish(&self.service, &self.outbox, &*self.clock, &mut self.newest, flush) => {}
+            () = lost => warn!("the lead is lost: somebody else may publish events"),
         }
-        ended.send_replace(true);
-        consumer.await;
+        self.leading.send_replace(None);
+        for measured in ["roster_relay_leads", "roster_events_unpublished", OLDEST] {
+            gauge!(measured).set(0.0);
+        }
     }
 }
 
-/// Publishes until the lead is lost, or there is nothing new any more and what there is was published.
+/// Publishes until there is nothing new any more and what there is was published.
 async fn publish(
     service: &RelayService,
     outbox: &Arc<dyn Outbox>,
+    clock: &dyn Clock,
     newest: &mut NewestPosition,
-    lead: &mut dyn Lead,
     flush: &mut watch::Receiver<bool>,
 ) {
     let (mut broker, mut store) = (Outage::of("events are published"), Outage::of("the outbox is read"));
     let mut pauses = Pauses::new();
     loop {
         let is_last = *flush.borrow();
-        if !lead.is_held().await {
-            warn!("the lead is lost: somebody else may publish events");
-            return;
-        }
         let pause = match service.relay().await {
             Ok(relayed) => {
                 store.is_over();
@@ -104,7 +101,8 @@ async fn publish(
                 Some(pauses.next())
             }
         };
-        measure(outbox, newest).await;
+        // What cannot be measured now is measured with the next round.
+        let _ = measure(outbox, clock, newest).await;
         let Some(pause) = pause else { continue };
         if is_last {
             return;
@@ -112,8 +110,8 @@ async fn publish(
         let is_failing = pause != POLL;
         tokio::select! {
             () = sleep(pause) => {}
-            _ = newest.changed(), if !is_failing => {}
-            _ = flush.changed() => {}
+            Ok(()) = newest.changed(), if !is_failing => {}
+            Ok(()) = flush.changed() => {}
         }
     }
 }
@@ -126,11 +124,20 @@ fn tell(relayed: &Relayed) {
     }
 }
 
-/// How many events are yet to be published.
-async fn measure(outbox: &Arc<dyn Outbox>, newest: &NewestPosition) {
-    if let Ok(published) = outbox.published().await {
-        let waiting = newest.borrow().get().saturating_sub(published.get()).max(0);
-        #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-        gauge!("roster_events_unpublished").set(waiting as f64);
-    }
+const OLDEST: &str = "roster_events_oldest_unpublished_seconds";
+
+/// How many events are yet to be published, and how old the oldest of them is.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+async fn measure(
+    outbox: &Arc<dyn Outbox>,
+    clock: &dyn Clock,
+    newest: &NewestPosition,
+) -> Result<(), EventLogError> {
+    let published = outbox.published().await?;
+    let waiting = newest.borrow().get().saturating_sub(published.get()).max(0);
+    gauge!("roster_events_unpublished").set(waiting as f64);
+    let oldest = if waiting > 0 { outbox.unpublished(1).await? } else { Vec::new() };
+    let age = oldest.first().map_or(0, |event| clock.now().as_micros() - event.time.as_micros());
+    gauge!(OLDEST).set(age.max(0) as f64 / 1e6);
+    Ok(())
 }

@@ -6,8 +6,9 @@ use roster_domain::ports::{EventLog, EventLogError};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::outage::{Outage, chain};
+use super::outage::Outage;
 use super::wake::Wake;
+use crate::failure::chain;
 
 /// How often committed events are looked for that other programs on the same database wrote.
 const POLL: Duration = Duration::from_millis(100);

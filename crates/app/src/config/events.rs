@@ -1,8 +1,9 @@
+use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where events go, and how long they are kept.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Events")]
 pub struct EventsConfig {
     /// The NATS server that events go to and come from, with `JetStream`.
@@ -40,6 +41,13 @@ impl EventsConfig {
 
     /// The setting that says where credentials for it are.
     pub const NATS_CREDENTIALS: &'static str = "--nats-credentials (ROSTER_NATS_CREDENTIALS)";
+}
+
+impl fmt::Debug for EventsConfig {
+    /// Leaves out the URL, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EventsConfig").field("retention", &self.retention).finish_non_exhaustive()
+    }
 }
 
 /// A number of days, with or without a fraction.

@@ -11,10 +11,11 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use tracing::{Instrument, error, info, info_span};
 
-use super::error::{ApiError, chain};
+use super::error::ApiError;
 use super::lifecycle::Lifecycle;
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
+use crate::failure::chain;
 
 /// How long a request may take, its body included.
 #[derive(Debug, Clone, Copy)]

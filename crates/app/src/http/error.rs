@@ -1,8 +1,6 @@
 //! Which error is answered how: the one place where errors of the domain, of the requests' parsers and of
 //! the framework become [problems](Problem).
 
-use std::error::Error;
-
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::{DomainError, Violation, Violations};
@@ -109,10 +107,4 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         HttpResponse::new(self.status_code())
     }
-}
-
-/// An error with all that caused it, for the log.
-pub(super) fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

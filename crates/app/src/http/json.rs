@@ -31,7 +31,7 @@ pub(super) trait Body: 'static {
         Self: Sized;
 }
 
-/// A request's body, read as a JSON object.
+/// A request's body, read as JSON.
 pub(super) struct Json<T>(pub(super) T);
 
 impl<T: Body> FromRequest for Json<T> {

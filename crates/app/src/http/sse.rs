@@ -12,15 +12,19 @@ use roster_domain::{DomainError, Event, FeedLimit, Position};
 use tokio::time::sleep;
 use tracing::error;
 
-use super::error::{ApiError, chain};
+use super::error::ApiError;
 use super::lifecycle::Lifecycle;
 use super::position::ROSTER_POSITION;
 use crate::background::NewestPosition;
+use crate::failure::chain;
 
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 
 /// What a client ignores, so that nobody on the way takes the connection for dead.
 const HEARTBEAT: &[u8] = b":\n\n";
+
+/// How often a store that does not answer is asked again.
+const OUTAGE: Duration = Duration::from_secs(1);
 
 /// How long a client waits before it connects again, in milliseconds.
 const RECONNECT: &[u8] = b"retry: 1000\n\n";
@@ -47,13 +51,16 @@ impl Streams {
         after: Option<Position>,
         lifecycle: &Lifecycle,
     ) -> Result<HttpResponse, ApiError> {
+        // Before the page is read, so that what comes while it is read counts as news.
+        let mut news = self.newest.clone();
+        news.mark_unchanged();
         let first = feed.read(after, FeedLimit::default()).await?;
         let newest = first.newest.to_string();
         let reader = Reader {
             feed,
             // Where nothing is kept, there is nothing before the newest to be told of.
             after: after.unwrap_or(first.newest),
-            newest: self.newest.clone(),
+            newest: news,
             heartbeat: self.heartbeat,
             _counted: Counted::new(),
         };
@@ -89,10 +96,11 @@ impl Reader {
     /// would be the end of the answer.
     async fn next(&mut self, mut first: Option<FeedPage>) -> Option<Bytes> {
         loop {
-            self.newest.mark_unchanged();
-            let page = match first.take() {
-                Some(page) => Ok(page),
-                None => self.feed.read(Some(self.after), FeedLimit::default()).await,
+            let page = if let Some(page) = first.take() {
+                Ok(page)
+            } else {
+                self.newest.mark_unchanged();
+                self.feed.read(Some(self.after), FeedLimit::default()).await
             };
             match page {
                 Ok(page) => {
@@ -105,7 +113,7 @@ impl Reader {
                     }
                 }
                 Err(DomainError::Unavailable { .. }) => {
-                    sleep(self.heartbeat).await;
+                    sleep(self.heartbeat.min(OUTAGE)).await;
                     return Some(Bytes::from_static(HEARTBEAT));
                 }
                 Err(DomainError::Gone { .. }) => return None,

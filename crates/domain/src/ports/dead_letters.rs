@@ -29,10 +29,16 @@ pub struct DeadLetter {
     pub reason: String,
     /// On which subject it came.
     pub subject: String,
-    /// Its number in the stream that it came from.
+    /// The stream that it came from.
+    pub stream: String,
+    /// Its number there.
     pub sequence: u64,
+    /// How often it was delivered.
+    pub deliveries: u64,
     /// What it says.
     pub payload: Vec<u8>,
+    /// Whether that is only its beginning, as it was too large to be kept whole.
+    pub is_cut: bool,
 }
 
 /// Why dead letters could not be handled.

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use async_trait::async_trait;
 
 use crate::ports::EventLogError;
@@ -5,7 +7,8 @@ use crate::{Event, Position, Timestamp};
 
 /// Keeps how far events were told to others, and forgets those that everybody had time to read.
 ///
-/// There is one mark: all events up to its position were published, or set aside. It only moves on.
+/// There is one mark: all events up to its position were published, or set aside. It moves on, unless somebody
+/// [rewinds](Self::rewind) it.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Outbox: Send + Sync {
@@ -23,6 +26,13 @@ pub trait Outbox: Send + Sync {
     /// events were set aside on the way. One that is set aside already stays as it is.
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError>;
 
+    /// The events that were set aside, oldest first, at most `limit`.
+    async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError>;
+
+    /// Moves the mark back to `to`, if it is further, so that what comes after is published again: for a broker
+    /// that lost it.
+    async fn rewind(&self, to: Position) -> Result<(), EventLogError>;
+
     /// Forgets the oldest events, at most `limit`, that are up to the mark and older than `before`; tells how
     /// many those were. What is left has no gap.
     async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError>;
@@ -37,6 +47,10 @@ pub trait Outbox: Send + Sync {
 pub trait Lead: Send {
     /// Whether it is still held. Once it was lost, it stays so.
     async fn is_held(&mut self) -> bool;
+
+    /// How long whoever had the lead before may not have noticed yet that it is lost, who asks
+    /// [`is_held`](Self::is_held) twice a second.
+    fn overlap(&self) -> Duration;
 }
 
 /// An event that is not told to others.

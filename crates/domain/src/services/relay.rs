@@ -62,8 +62,10 @@ impl RelayService {
     /// Publishes events of different users, and tells the last before the first that failed for the moment.
     async fn publish(&self, wave: &[Event], relayed: &mut Relayed) -> Option<Position> {
         let mut last = None;
-        for (event, outcome) in wave.iter().zip(self.publisher.publish(wave).await) {
-            match outcome {
+        let mut outcomes = self.publisher.publish(wave).await.into_iter();
+        for event in wave {
+            let untold = || Err(PublishError::Unavailable("what became of the event was not told".into()));
+            match outcomes.next().unwrap_or_else(untold) {
                 Ok(()) => relayed.published += 1,
                 Err(PublishError::Refused(reason)) => relayed.set_aside.push(self.set_aside(event, &*reason)),
                 Err(PublishError::Unavailable(cause)) => {

@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
@@ -258,6 +259,10 @@ impl Lead for Leading {
     async fn is_held(&mut self) -> bool {
         true
     }
+
+    fn overlap(&self) -> Duration {
+        Duration::ZERO
+    }
 }
 
 #[async_trait]
@@ -287,6 +292,16 @@ impl Outbox for InMemory {
         for one in set_aside {
             state.set_aside.entry(one.position).or_insert(one);
         }
+        Ok(())
+    }
+
+    async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
+        Ok(self.state().set_aside.values().take(limit).cloned().collect())
+    }
+
+    async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
+        let mut state = self.state();
+        state.published = state.published.min(to);
         Ok(())
     }
 

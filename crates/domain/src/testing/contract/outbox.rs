@@ -9,6 +9,7 @@ behaviours! {
     the_mark_begins_at_the_start_and_only_moves_on,
     what_is_unpublished_comes_after_the_mark_in_order,
     an_event_is_set_aside_once,
+    a_rewound_mark_has_events_published_again,
     one_leads_at_a_time,
     what_is_published_and_old_is_pruned_in_batches,
     what_is_not_published_is_not_pruned,
@@ -70,6 +71,21 @@ async fn an_event_is_set_aside_once(users: &dyn UserRepository, events: &dyn Eve
     outbox.mark_published(position(3), vec![aside("again")]).await.unwrap();
 
     assert_eq!(outbox.published().await.unwrap(), position(3));
+    assert_eq!(outbox.set_aside(10).await.unwrap(), [aside("it is too large")]);
+}
+
+async fn a_rewound_mark_has_events_published_again(
+    users: &dyn UserRepository,
+    events: &dyn EventLog,
+    outbox: &dyn Outbox,
+) {
+    recorded(users, events, 5).await;
+    outbox.mark_published(position(4), Vec::new()).await.unwrap();
+    for (to, expected) in [(5, 4), (2, 2), (3, 2)] {
+        outbox.rewind(position(to)).await.unwrap();
+        assert_eq!(outbox.published().await.unwrap(), position(expected));
+    }
+    assert_eq!(outbox.unpublished(10).await.unwrap().len(), 3);
 }
 
 async fn one_leads_at_a_time(_: &dyn UserRepository, _: &dyn EventLog, outbox: &dyn Outbox) {

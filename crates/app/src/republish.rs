@@ -1,0 +1,32 @@
+//! `roster republish`: for a broker that lost what it was told.
+
+use std::io::Write;
+
+use anyhow::{Context, anyhow};
+use roster_domain::Position;
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{logging, setup, wiring};
+
+/// Has all events after a position published again, by whatever program serves, or will.
+///
+/// # Errors
+///
+/// Where the database does not answer, or no longer has all of them.
+pub fn run(after: u32, config: &Config) -> Result<(), Failure> {
+    logging::start(&config.log);
+    setup::runtime()?.block_on(async {
+        let ports = wiring::ports(config).await?;
+        let after = Position::new(after.into()).unwrap_or_default();
+        let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
+        if after < pruned {
+            return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());
+        }
+        ports.outbox.rewind(after).await.map_err(anyhow::Error::from)?;
+        let newest = ports.events.newest().await.map_err(anyhow::Error::from)?;
+        let told =
+            writeln!(std::io::stdout(), "The events after {after}, up to {newest}, are published again");
+        Ok(told.context("cannot write to standard output")?)
+    })
+}
