@@ -52,6 +52,12 @@ impl Answer {
         String::from_utf8_lossy(value.as_bytes()).into_owned()
     }
 
+    /// The values of all headers of this name.
+    pub(crate) fn all(&self, name: &str) -> Vec<String> {
+        let values = self.headers.get_all(name).iter();
+        values.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned()).collect()
+    }
+
     /// An answer with no body.
     #[track_caller]
     pub(crate) fn empty(&self, status: u16) -> &Self {

@@ -2,6 +2,7 @@
 
 mod create;
 mod delete;
+mod idempotency;
 mod list;
 mod patch;
 mod preconditions;
@@ -22,6 +23,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         replace::suite(),
         patch::suite(),
         delete::suite(),
+        idempotency::suite(),
         preconditions::suite(),
     ]
     .into_iter()

@@ -34,7 +34,7 @@ async fn create_user(
 ) -> Result<HttpResponse, ApiError> {
     let id = body.directory_id.required_integer()?;
     let id = DirectoryId::new(id).ok_or_else(|| DomainError::person_not_found(id))?;
-    let user = services.directory.create_user(id).await?.into_inner();
+    let user = services.directory.create_user(id).await?;
     Ok(users::created(user))
 }
 

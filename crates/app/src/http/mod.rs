@@ -9,6 +9,7 @@ mod directory;
 mod error;
 mod events;
 mod health;
+mod idempotency;
 mod json;
 mod lifecycle;
 mod list;

@@ -3,13 +3,14 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use roster_domain::{
-    Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations,
+    Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations, Written,
 };
 use serde::Serialize;
 
 use super::BASE_PATH;
 use super::conditional::{IfMatch, IfNoneMatch, etag};
 use super::error::ApiError;
+use super::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
 use super::json::{Body, Json, Member, Object};
 use super::list::{ListRequest, next_cursor};
 use super::path::IdInPath;
@@ -36,8 +37,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 
 type Answer = Result<HttpResponse, ApiError>;
 
-async fn create(services: web::Data<Services>, Json(body): Json<CreateUserRequest>) -> Answer {
-    Ok(created(services.users.create(body.try_into()?, None).await?.into_inner()))
+async fn create(
+    services: web::Data<Services>,
+    idempotency: Idempotency,
+    Json(body): Json<CreateUserRequest>,
+) -> Answer {
+    let new = body.try_into()?;
+    let request = idempotency.to_create(&new);
+    Ok(created(services.users.create(new, request).await?))
 }
 
 async fn get(services: web::Data<Services>, id: IdInPath, have: IfNoneMatch) -> Answer {
@@ -177,10 +184,15 @@ impl ListResponse {
     }
 }
 
-/// The answer to whatever made a user.
-pub(super) fn created(user: User) -> HttpResponse {
-    let location = format!("{BASE_PATH}/users/{}", user.id);
-    answer(HttpResponse::Created().insert_header((header::LOCATION, location)), user)
+/// The answer to whatever made a user, now or when it was asked the first time.
+pub(super) fn created(written: Written<User>) -> HttpResponse {
+    let mut response = HttpResponse::Created();
+    if let Written::Before(_) = written {
+        response.insert_header((IDEMPOTENCY_REPLAYED, "true"));
+    }
+    let user = written.into_inner();
+    response.insert_header((header::LOCATION, format!("{BASE_PATH}/users/{}", user.id)));
+    answer(&mut response, user)
 }
 
 fn answer(response: &mut HttpResponseBuilder, user: User) -> HttpResponse {

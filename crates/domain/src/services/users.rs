@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use crate::ports::{Clock, UserRepository, UserRepositoryError};
 use crate::{
-    BusinessRule, Commit, DomainError, NewUser, Page, Precondition, Receipt, User, UserChanges, UserId,
-    UserQuery, Written,
+    BusinessRule, Commit, DomainError, NewUser, Page, Precondition, RepeatableRequest, User, UserChanges,
+    UserId, UserQuery, Written,
 };
 
 /// What can be done with users.
@@ -19,9 +19,16 @@ impl UserService {
         Self { users, clock }
     }
 
-    /// Adds a user; once, where a receipt is given, however often it is asked.
-    pub async fn create(&self, new: NewUser, receipt: Option<Receipt>) -> Result<Written<User>, DomainError> {
-        Ok(self.users.create(new, self.commit().once(receipt)).await?)
+    /// Adds a user; once, where the request may be repeated, however often it is. What ends in an error may
+    /// be asked again with the same key, or something else with it.
+    pub async fn create(
+        &self,
+        new: NewUser,
+        request: Option<RepeatableRequest>,
+    ) -> Result<Written<User>, DomainError> {
+        let commit = self.commit();
+        let receipt = request.map(|request| request.receipt(commit.at));
+        Ok(self.users.create(new, commit.once(receipt)).await?)
     }
 
     /// The user with this id.
@@ -81,8 +88,8 @@ mod tests {
 
     use super::*;
     use crate::ports::MockUserRepository;
-    use crate::testing::ManualClock;
-    use crate::{Email, Name, Timestamp, Version};
+    use crate::testing::{InMemory, ManualClock};
+    use crate::{Email, IdempotencyKey, Name, Receipt, Timestamp, Version};
 
     fn now() -> Timestamp {
         Timestamp::from_micros(1_767_225_600_000_001).unwrap()
@@ -100,22 +107,44 @@ mod tests {
         UserId::new(7).unwrap()
     }
 
-    fn receipt() -> Receipt {
-        Receipt { scope: "a".into(), key: "b".into(), fingerprint: [1; 32], expires_at: now() }
+    fn request() -> RepeatableRequest {
+        let key = IdempotencyKey::parse("b").unwrap();
+        RepeatableRequest { scope: "a".into(), key, fingerprint: [1; 32] }
     }
 
     #[test]
-    fn a_create_is_made_at_the_time_of_the_clock_and_with_the_receipt_that_was_given() {
-        for receipt in [None, Some(receipt())] {
+    fn a_create_is_made_at_the_time_of_the_clock_and_with_a_receipt_where_it_may_be_repeated() {
+        let day = now().plus_seconds(24 * 60 * 60);
+        let (scope, key, fingerprint) = ("request a".into(), "b".into(), [1; 32]);
+        let receipt = Receipt { scope, key, fingerprint, expires_at: day };
+        for (request, receipt) in [(None, None), (Some(request()), Some(receipt))] {
             let created = User::created(id(), ada(), now());
-            let (commit, outcome) = (Commit::at(now()).once(receipt.clone()), created.clone());
+            let (commit, outcome) = (Commit::at(now()).once(receipt), created.clone());
             let mut users = MockUserRepository::new();
             users.expect_create().with(eq(ada()), eq(commit)).return_once(|_, _| Ok(Written::Now(outcome)));
 
-            let written = block_on(service(users).create(ada(), receipt)).unwrap();
+            let written = block_on(service(users).create(ada(), request)).unwrap();
 
             assert_eq!(written, Written::Now(created));
         }
+    }
+
+    #[test]
+    fn a_repeat_brings_back_the_first_outcome_for_a_day_and_then_the_key_is_free() {
+        let clock = Arc::new(ManualClock::at(now()));
+        let service = UserService::new(Arc::new(InMemory::default()), clock.clone());
+        let create = |new: NewUser| block_on(service.create(new, Some(request())));
+        let first = create(ada()).unwrap().into_inner();
+
+        clock.set(now().plus_seconds(24 * 60 * 60 - 1));
+        assert_eq!(create(ada()).unwrap(), Written::Before(first.clone()));
+
+        clock.set(now().plus_seconds(24 * 60 * 60));
+        assert!(matches!(create(ada()), Err(DomainError::BusinessRule(_))), "it is a request like any other");
+        let bob = NewUser { email: Email::parse("bob@example.org").unwrap(), ..ada() };
+        let second = create(bob.clone()).unwrap();
+        assert!(matches!(&second, Written::Now(user) if user.id != first.id), "{second:?}");
+        assert_eq!(create(bob).unwrap(), Written::Before(second.into_inner()));
     }
 
     #[test]
