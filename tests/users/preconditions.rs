@@ -1,4 +1,4 @@
-//! `If-Match` (RFC 9110 §13.1.1) on every request that changes a user, and what is judged before what.
+//! `If-Match` and `If-None-Match` (RFC 9110 §13.1) on every request of one user, and what is judged before what.
 
 use serde_json::{Value, json};
 
@@ -12,6 +12,8 @@ suite![
     broken_rules_are_told_before_an_absent_user,
     an_absent_user_is_told_before_a_failed_precondition,
     a_failed_precondition_is_told_before_a_taken_email,
+    a_write_leaves_alone_the_versions_it_excludes,
+    a_read_gets_the_version_it_wants_or_none,
 ];
 
 const WRITES: [&str; 3] = ["PUT", "PATCH", "DELETE"];
@@ -123,4 +125,40 @@ async fn a_failed_precondition_is_told_before_a_taken_email(roster: Roster) {
         let answer = write(&roster, method, bob.id, &taken, &[r#""1""#]).await;
         answer.error_saying(400, "business_rule", "Email already exists");
     }
+}
+
+async fn a_write_leaves_alone_the_versions_it_excludes(roster: Roster) {
+    let ada = roster.user("ada").await;
+    let body = json!({"email": ada.email, "name": "Changed"});
+    for excluded in ["*", r#""1""#, r#"W/"1""#, r#""7", "1""#] {
+        for method in WRITES {
+            let request = roster.request(method, &user_path(ada.id)).header("If-None-Match", excluded);
+            let request = if method == "DELETE" { request } else { request.json(&body) };
+            request.await.error(412, "precondition_failed");
+        }
+        let absent = roster.request("DELETE", &user_path(4711)).header("If-None-Match", excluded).await;
+        absent.error(404, "not_found");
+    }
+    assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
+
+    let both =
+        roster.put(&user_path(ada.id), &body).header("If-Match", "*").header("If-None-Match", r#""2""#);
+    assert_eq!(both.await.user(200).version, 2);
+    roster.delete(&user_path(ada.id)).header("If-None-Match", r#""1""#).await.empty(204);
+}
+
+async fn a_read_gets_the_version_it_wants_or_none(roster: Roster) {
+    let ada = roster.user("ada").await;
+    let path = user_path(ada.id);
+    for wanted in [r#""1""#, "*", r#""2", "1""#] {
+        assert_eq!(roster.get(&path).header("If-Match", wanted).await.user(200), ada, "{wanted}");
+    }
+    for unwanted in [r#""2""#, r#"W/"1""#] {
+        // If-Match is judged first (RFC 9110 §13.2.2).
+        let answer = roster.get(&path).header("If-Match", unwanted).header("If-None-Match", "*").await;
+        answer.error(412, "precondition_failed");
+        roster.request("HEAD", &path).header("If-Match", unwanted).await.empty(412);
+    }
+    roster.get(&path).header("If-Match", "1").await.error(400, "malformed_request");
+    roster.get(&user_path(4711)).header("If-Match", r#""1""#).await.error(404, "not_found");
 }

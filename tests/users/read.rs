@@ -6,6 +6,7 @@ suite![
     a_user_is_read_with_its_entity_tag,
     head_tells_the_same_without_the_body,
     a_matching_entity_tag_is_not_modified,
+    what_is_not_modified_tells_what_the_user_would_have_told,
     another_entity_tag_gets_the_user,
     an_entity_tag_that_is_not_quoted_is_malformed,
     a_changed_user_is_modified,
@@ -36,6 +37,20 @@ async fn a_matching_entity_tag_is_not_modified(roster: Roster) {
     }
     let answer = roster.get(&path).header("If-None-Match", r#""8""#).header("If-None-Match", r#""1""#).await;
     answer.empty(304);
+}
+
+async fn what_is_not_modified_tells_what_the_user_would_have_told(roster: Roster) {
+    let path = user_path(roster.user("ada").await.id);
+    let whole = roster.get(&path).await;
+    for method in ["GET", "HEAD"] {
+        let answer = roster.request(method, &path).header("If-None-Match", r#""1""#).await;
+        answer.empty(304);
+        for header in ["etag", "cache-control", "content-location", "vary"] {
+            assert_eq!(answer.all(header), whole.all(header), "{header} (RFC 9110 §15.4.5)");
+        }
+        assert_eq!(answer.all("date").len(), 1);
+        assert_eq!(answer.all("content-type"), [""; 0]);
+    }
 }
 
 async fn another_entity_tag_gets_the_user(roster: Roster) {

@@ -68,7 +68,7 @@ impl<T> Written<T> {
     }
 }
 
-/// Which versions of an entity a write may change (`If-Match`, RFC 9110 §13.1.1).
+/// Which versions of an entity a write may change (`If-Match` and `If-None-Match`, RFC 9110 §13.1).
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Precondition {
     /// Whatever version there is.
@@ -76,6 +76,8 @@ pub enum Precondition {
     Any,
     /// One of these; none, where the list is empty.
     OneOf(Vec<Version>),
+    /// Whatever version there is, but none of these.
+    NoneOf(Vec<Version>),
 }
 
 impl Precondition {
@@ -84,6 +86,44 @@ impl Precondition {
         match self {
             Self::Any => true,
             Self::OneOf(versions) => versions.contains(&version),
+            Self::NoneOf(versions) => !versions.contains(&version),
+        }
+    }
+
+    /// What this allows, but none of `versions`.
+    #[must_use]
+    pub fn but_none_of(self, versions: Vec<Version>) -> Self {
+        match self {
+            Self::Any => Self::NoneOf(versions),
+            Self::OneOf(allowed) => {
+                Self::OneOf(allowed.into_iter().filter(|version| !versions.contains(version)).collect())
+            }
+            Self::NoneOf(already) => Self::NoneOf([already, versions].concat()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn versions(numbers: &[i64]) -> Vec<Version> {
+        numbers.iter().map(|number| Version::new(*number).unwrap()).collect()
+    }
+
+    #[test]
+    fn a_precondition_allows_what_it_names_less_what_it_excludes() {
+        for (precondition, allowed) in [
+            (Precondition::Any, &[1, 2, 3][..]),
+            (Precondition::OneOf(versions(&[1, 3])), &[1, 3]),
+            (Precondition::OneOf(vec![]), &[]),
+            (Precondition::Any.but_none_of(versions(&[2])), &[1, 3]),
+            (Precondition::OneOf(versions(&[1, 2])).but_none_of(versions(&[2, 3])), &[1]),
+            (Precondition::NoneOf(versions(&[1])).but_none_of(versions(&[2])), &[3]),
+        ] {
+            let all = versions(&[1, 2, 3]).into_iter();
+            let found: Vec<_> = all.filter(|version| precondition.allows(*version)).collect();
+            assert_eq!(found, versions(allowed), "{precondition:?}");
         }
     }
 }

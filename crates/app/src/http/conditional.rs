@@ -5,7 +5,7 @@ use std::future::{Ready, ready};
 use actix_web::dev::Payload;
 use actix_web::http::header::{self, HeaderName, HeaderValue};
 use actix_web::{FromRequest, HttpRequest};
-use roster_domain::{Precondition, Version};
+use roster_domain::{DomainError, Precondition, Version};
 
 use super::error::ApiError;
 
@@ -14,47 +14,76 @@ pub(super) fn etag(version: Version) -> HeaderValue {
     HeaderValue::try_from(format!("\"{version}\"")).unwrap_or_else(|_| HeaderValue::from_static("\"\""))
 }
 
-/// The `If-Match` of a request; without one, any version will do.
-pub(super) struct IfMatch(pub(super) Precondition);
+/// On which versions a request that changes something does so; without a header, on any.
+pub(super) struct WriteCondition(pub(super) Precondition);
 
-impl FromRequest for IfMatch {
+impl FromRequest for WriteCondition {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(EntityTags::of(request, &header::IF_MATCH).map(|tags| {
-            Self(match tags {
-                // Whether there is a user at all is judged when it is looked for.
-                None | Some(EntityTags::Any) => Precondition::Any,
-                Some(EntityTags::These(tags)) => Precondition::OneOf(
-                    tags.iter().filter(|tag| !tag.weak).filter_map(EntityTag::version).collect(),
-                ),
-            })
+        ready(if_match(request).and_then(|precondition| {
+            Ok(Self(match EntityTags::of(request, &header::IF_NONE_MATCH)? {
+                None => precondition,
+                // There is none that is none; whether there is a user at all is judged when it is looked for.
+                Some(EntityTags::Any) => Precondition::OneOf(Vec::new()),
+                Some(EntityTags::These(tags)) => precondition.but_none_of(versions(&tags)),
+            }))
         }))
     }
 }
 
-/// The `If-None-Match` of a request.
-pub(super) struct IfNoneMatch(Option<EntityTags>);
+/// Which versions a request that reads something wants, and which it has already.
+pub(super) struct ReadCondition {
+    wanted: Precondition,
+    had: Option<EntityTags>,
+}
 
-impl IfNoneMatch {
-    /// Whether the client has this version already.
-    pub(super) fn matches(&self, version: Version) -> bool {
-        match &self.0 {
+impl ReadCondition {
+    /// Whether the client has this version already (RFC 9110 §13.2.2).
+    ///
+    /// # Errors
+    ///
+    /// Where it is none that the client wants.
+    pub(super) fn is_met_without(&self, version: Version) -> Result<bool, DomainError> {
+        if !self.wanted.allows(version) {
+            return Err(DomainError::PreconditionFailed { current: version });
+        }
+        Ok(match &self.had {
             None => false,
             Some(EntityTags::Any) => true,
-            Some(EntityTags::These(tags)) => tags.iter().any(|tag| tag.version() == Some(version)),
-        }
+            Some(EntityTags::These(tags)) => versions(tags).contains(&version),
+        })
     }
 }
 
-impl FromRequest for IfNoneMatch {
+impl FromRequest for ReadCondition {
     type Error = ApiError;
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(EntityTags::of(request, &header::IF_NONE_MATCH).map(Self))
+        ready(
+            if_match(request).and_then(|wanted| {
+                Ok(Self { wanted, had: EntityTags::of(request, &header::IF_NONE_MATCH)? })
+            }),
+        )
     }
+}
+
+/// What `If-Match` allows: it compares strongly.
+fn if_match(request: &HttpRequest) -> Result<Precondition, ApiError> {
+    Ok(match EntityTags::of(request, &header::IF_MATCH)? {
+        None | Some(EntityTags::Any) => Precondition::Any,
+        Some(EntityTags::These(mut tags)) => {
+            tags.retain(|tag| !tag.weak);
+            Precondition::OneOf(versions(&tags))
+        }
+    })
+}
+
+/// The versions that tags stand for, weak or strong.
+fn versions(tags: &[EntityTag]) -> Vec<Version> {
+    tags.iter().filter_map(EntityTag::version).collect()
 }
 
 /// What a header of entity tags says.
@@ -136,17 +165,22 @@ mod tests {
 
     use super::*;
 
-    fn versions(numbers: &[i64]) -> Precondition {
-        Precondition::OneOf(numbers.iter().map(|number| Version::new(*number).unwrap()).collect())
+    fn these(numbers: &[i64]) -> Vec<Version> {
+        numbers.iter().map(|number| Version::new(*number).unwrap()).collect()
+    }
+
+    fn condition(lines: &[(HeaderName, &str)]) -> Option<Precondition> {
+        let mut request = TestRequest::default();
+        for line in lines {
+            request = request.append_header(line.clone());
+        }
+        let extracted = WriteCondition::from_request(&request.to_http_request(), &mut Payload::None);
+        extracted.into_inner().ok().map(|condition| condition.0)
     }
 
     fn if_match(lines: &[&str]) -> Option<Precondition> {
-        let mut request = TestRequest::default();
-        for line in lines {
-            request = request.append_header((header::IF_MATCH, *line));
-        }
-        let extracted = IfMatch::from_request(&request.to_http_request(), &mut Payload::None).into_inner();
-        extracted.ok().map(|header| header.0)
+        let lines: Vec<_> = lines.iter().map(|line| (header::IF_MATCH, *line)).collect();
+        condition(&lines)
     }
 
     #[test]
@@ -161,9 +195,9 @@ mod tests {
             ("W/\"7\", \"8\"", &[8]),
             ("\"07\", \"+7\", \"0\", \"-1\", \"\", \"a,b\", \"9223372036854775808\"", &[]),
         ] {
-            assert_eq!(if_match(&[line]), Some(versions(expected)), "{line}");
+            assert_eq!(if_match(&[line]), Some(Precondition::OneOf(these(expected))), "{line}");
         }
-        assert_eq!(if_match(&["\"7\"", "\"8\""]), Some(versions(&[7, 8])));
+        assert_eq!(if_match(&["\"7\"", "\"8\""]), Some(Precondition::OneOf(these(&[7, 8]))));
     }
 
     #[test]
@@ -181,8 +215,31 @@ mod tests {
         {
             let request =
                 TestRequest::default().append_header((header::IF_NONE_MATCH, line)).to_http_request();
-            let header = IfNoneMatch::from_request(&request, &mut Payload::None).into_inner().unwrap();
-            assert_eq!(header.matches(version), expected, "{line}");
+            let condition = ReadCondition::from_request(&request, &mut Payload::None).into_inner().unwrap();
+            assert_eq!(condition.is_met_without(version).unwrap(), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn a_write_may_exclude_versions() {
+        let none_match = |line| (header::IF_NONE_MATCH, line);
+        for (lines, expected) in [
+            (&[none_match("*")][..], Precondition::OneOf(vec![])),
+            (&[none_match("\"7\", W/\"8\"")], Precondition::NoneOf(these(&[7, 8]))),
+            (&[(header::IF_MATCH, "\"7\", \"8\""), none_match("\"8\"")], Precondition::OneOf(these(&[7]))),
+        ] {
+            assert_eq!(condition(lines), Some(expected));
+        }
+        assert_eq!(condition(&[none_match("7")]), None);
+    }
+
+    #[test]
+    fn a_read_may_want_a_version() {
+        let version = Version::new(7).unwrap();
+        for (line, met) in [("\"7\"", true), ("*", true), ("W/\"7\"", false), ("\"8\"", false)] {
+            let request = TestRequest::default().append_header((header::IF_MATCH, line)).to_http_request();
+            let condition = ReadCondition::from_request(&request, &mut Payload::None).into_inner().unwrap();
+            assert_eq!(condition.is_met_without(version).is_ok(), met, "{line}");
         }
     }
 }

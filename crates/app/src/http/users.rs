@@ -8,7 +8,7 @@ use roster_domain::{
 use serde::Serialize;
 
 use super::BASE_PATH;
-use super::conditional::{IfMatch, IfNoneMatch, etag};
+use super::conditional::{ReadCondition, WriteCondition, etag};
 use super::error::ApiError;
 use super::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
 use super::json::{Body, Json, Member, Object};
@@ -47,9 +47,9 @@ async fn create(
     Ok(created(services.users.create(new, request).await?))
 }
 
-async fn get(services: web::Data<Services>, id: IdInPath, have: IfNoneMatch) -> Answer {
+async fn get(services: web::Data<Services>, id: IdInPath, condition: ReadCondition) -> Answer {
     let user = services.users.get(id.user()?).await?;
-    if have.matches(user.version) {
+    if condition.is_met_without(user.version)? {
         return Ok(HttpResponse::NotModified().insert_header((header::ETAG, etag(user.version))).finish());
     }
     Ok(answer(&mut HttpResponse::Ok(), user))
@@ -70,7 +70,7 @@ async fn list(services: web::Data<Services>, request: ListRequest) -> Answer {
 async fn replace(
     services: web::Data<Services>,
     id: IdInPath,
-    IfMatch(precondition): IfMatch,
+    WriteCondition(precondition): WriteCondition,
     Json(body): Json<CreateUserRequest>,
 ) -> Answer {
     let changes = NewUser::try_from(body)?.into();
@@ -81,14 +81,18 @@ async fn replace(
 async fn patch(
     services: web::Data<Services>,
     id: IdInPath,
-    IfMatch(precondition): IfMatch,
+    WriteCondition(precondition): WriteCondition,
     Json(body): Json<PatchUserRequest>,
 ) -> Answer {
     let user = services.users.update(id.user()?, body.try_into()?, precondition).await?;
     Ok(answer(&mut HttpResponse::Ok(), user))
 }
 
-async fn delete(services: web::Data<Services>, id: IdInPath, IfMatch(precondition): IfMatch) -> Answer {
+async fn delete(
+    services: web::Data<Services>,
+    id: IdInPath,
+    WriteCondition(precondition): WriteCondition,
+) -> Answer {
     services.users.delete(id.user()?, precondition).await?;
     Ok(HttpResponse::NoContent().finish())
 }
