@@ -2,12 +2,14 @@
 
 mod directory;
 mod feed;
+mod import;
 mod inbound;
 mod relay;
 mod users;
 
 pub use directory::DirectoryService;
 pub use feed::{FeedPage, FeedService};
+pub use import::{Import, ImportOptions, ImportService, Imported, Outcome};
 pub use inbound::InboundService;
 pub use relay::{RelayService, Relayed};
 pub use users::UserService;

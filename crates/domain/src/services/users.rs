@@ -1,5 +1,7 @@
 use std::sync::Arc;
 
+use futures_core::stream::BoxStream;
+
 use crate::ports::{Clock, UserRepository, UserRepositoryError};
 use crate::{
     BusinessRule, Commit, DomainError, NewUser, Page, Precondition, RepeatableRequest, User, UserChanges,
@@ -58,6 +60,12 @@ impl UserService {
     pub async fn delete(&self, id: UserId, precondition: Precondition) -> Result<(), DomainError> {
         self.users.delete(id, precondition, self.commit()).await?;
         Ok(())
+    }
+
+    /// All users in the order of their ids, in batches, from one snapshot that holds up no writer. The stream
+    /// ends after its first error.
+    pub fn export(&self) -> BoxStream<'static, Result<Vec<User>, UserRepositoryError>> {
+        self.users.export()
     }
 
     fn commit(&self) -> Commit {

@@ -1,0 +1,249 @@
+use std::sync::Arc;
+
+use crate::ports::{Clock, UserRepository, UserRepositoryError};
+use crate::{BusinessRule, Commit, DomainError, NewUser, User, UserId, Written};
+
+/// Makes users of many lines, each of which has an outcome of its own.
+#[derive(Clone)]
+pub struct ImportService {
+    users: Arc<dyn UserRepository>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ImportService {
+    /// A service on these ports.
+    pub fn new(users: Arc<dyn UserRepository>, clock: Arc<dyn Clock>) -> Self {
+        Self { users, clock }
+    }
+
+    /// An import that has seen no line yet.
+    pub fn begin(&self, options: ImportOptions) -> Import {
+        Import { service: self.clone(), options, lines: 0, has_failed: false }
+    }
+}
+
+/// How an import is done.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ImportOptions {
+    /// Nothing is written. Told are broken rules, and e-mails that other users have at the time; not told is
+    /// that an e-mail stands twice among the lines, as that would take memory for all of them.
+    pub dry_run: bool,
+    /// A line whose user is there already, with the same name, is none that failed: an import that was
+    /// interrupted and is done again finishes the rest.
+    pub resume: bool,
+}
+
+/// An import under way. It holds nothing of the lines that it has seen.
+pub struct Import {
+    service: ImportService,
+    options: ImportOptions,
+    lines: u64,
+    has_failed: bool,
+}
+
+/// What became of a line.
+#[derive(Debug)]
+pub struct Outcome<E> {
+    /// Which line it was; the first is 1.
+    pub line: u64,
+    /// What it brought about; or why nothing.
+    pub result: Result<Imported, E>,
+}
+
+/// What a line brought about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Imported {
+    /// A user with this id.
+    Created(UserId),
+    /// Nothing, as the user with this id is what it asks for.
+    There(UserId),
+    /// Nothing, as nothing is to be written; it would have made a user.
+    Valid,
+}
+
+impl Import {
+    /// How many lines are best taken at once: enough to spare round trips, and few enough not to hold up
+    /// others who write.
+    pub const BATCH: usize = 500;
+
+    /// Makes users of the lines that follow, of those at least that could be read, and tells the outcome of
+    /// each, in their order. What is told to be created is stored for good. Where an e-mail stands twice, the
+    /// first line gets it.
+    ///
+    /// When the store fails, so do this and all lines after it, as [`DomainError::Unavailable`] but for the
+    /// first of them. Of those that were under way, some may have taken effect.
+    pub async fn take<E: From<DomainError>>(&mut self, lines: Vec<Result<NewUser, E>>) -> Vec<Outcome<E>> {
+        let mut written = self.write(&lines).await.into_iter();
+        let mut outcomes = Vec::with_capacity(lines.len());
+        for line in lines {
+            let result = if self.has_failed {
+                Err(unavailable().into())
+            } else {
+                match line {
+                    Ok(new) => self.outcome(&new, written.next()).await.map_err(E::from),
+                    Err(unread) => Err(unread),
+                }
+            };
+            self.lines += 1;
+            outcomes.push(Outcome { line: self.lines, result });
+        }
+        outcomes
+    }
+
+    /// Writes the lines that could be read, where that is to be done. A failure of all of them is that of the
+    /// first.
+    async fn write<E>(
+        &self,
+        lines: &[Result<NewUser, E>],
+    ) -> Vec<Result<Written<User>, UserRepositoryError>> {
+        if self.options.dry_run || self.has_failed {
+            return Vec::new();
+        }
+        let commit = Commit::at(self.service.clock.now());
+        let new: Vec<_> = lines.iter().flatten().map(|new| (new.clone(), commit.clone())).collect();
+        if new.is_empty() {
+            return Vec::new();
+        }
+        self.service.users.create_many(new).await.unwrap_or_else(|error| vec![Err(error)])
+    }
+
+    /// What became of a user to be, given what the store says of it.
+    async fn outcome(
+        &mut self,
+        new: &NewUser,
+        written: Option<Result<Written<User>, UserRepositoryError>>,
+    ) -> Result<Imported, DomainError> {
+        let outcome = match written {
+            Some(Ok(written)) => Ok(Imported::Created(written.into_inner().id)),
+            Some(Err(UserRepositoryError::EmailTaken)) if self.options.resume => self.look_up(new).await,
+            Some(Err(error)) => Err(error.into()),
+            None => self.look_up(new).await,
+        };
+        if let Err(DomainError::Unavailable { .. } | DomainError::Internal(_)) = &outcome {
+            self.has_failed = true;
+        }
+        outcome
+    }
+
+    /// What there is already of a user to be.
+    async fn look_up(&self, new: &NewUser) -> Result<Imported, DomainError> {
+        match self.service.users.find_by_email(&new.email).await? {
+            Some(user) if self.options.resume && user.name == new.name => Ok(Imported::There(user.id)),
+            None if self.options.dry_run => Ok(Imported::Valid),
+            _ => Err(BusinessRule::EmailTaken.into()),
+        }
+    }
+}
+
+fn unavailable() -> DomainError {
+    DomainError::unavailable("the store failed at an earlier line")
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_executor::block_on;
+
+    use super::*;
+    use crate::ports::MockUserRepository;
+    use crate::testing::{InMemory, ManualClock};
+    use crate::{Email, Name, Violations};
+
+    const PLAIN: ImportOptions = ImportOptions { dry_run: false, resume: false };
+
+    fn import(users: impl UserRepository + 'static, options: ImportOptions) -> Import {
+        ImportService::new(Arc::new(users), Arc::new(ManualClock::default())).begin(options)
+    }
+
+    fn line(email: &str, name: &str) -> Result<NewUser, DomainError> {
+        Ok(NewUser::from_parsed(Email::parse(email), Name::parse(name))?)
+    }
+
+    /// Each outcome in words.
+    fn told(import: &mut Import, lines: Vec<Result<NewUser, DomainError>>) -> Vec<String> {
+        let outcomes = block_on(import.take(lines));
+        let words = outcomes.into_iter().map(|Outcome { line, result }| match result {
+            Ok(imported) => format!("{line} {imported:?}"),
+            Err(error) => format!("{line} {error}"),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn each_line_has_its_outcome_in_order_whatever_becomes_of_the_others() {
+        let store = InMemory::default();
+        let mut import = import(store.clone(), PLAIN);
+        let first = vec![line("a@b.c", "Ada"), line("none", "A"), line("A@B.C", "Bob"), line("d@b.c", "Dan")];
+
+        assert_eq!(
+            told(&mut import, first),
+            [
+                "1 Created(UserId(1))",
+                "2 Invalid email format; Name must be at least 2 characters",
+                "3 Email already exists",
+                "4 Created(UserId(2))",
+            ]
+        );
+        assert_eq!(told(&mut import, vec![]), [""; 0]);
+        assert_eq!(told(&mut import, vec![Err(Violations::default().into())]), ["5 "]);
+        let again = vec![line("d@b.c", "Dan"), line("e@b.c", "Eve")];
+        assert_eq!(told(&mut import, again), ["6 Email already exists", "7 Created(UserId(3))"]);
+        assert!(block_on(store.find(UserId::new(3).unwrap())).unwrap().is_some());
+    }
+
+    #[test]
+    fn an_import_that_is_done_again_finishes_the_rest() {
+        let store = InMemory::default();
+        told(&mut import(store.clone(), PLAIN), vec![line("a@b.c", "Ada")]);
+
+        let all = vec![line("a@b.c", "Ada"), line("a@b.c", "Another"), line("e@b.c", "Eve")];
+        let again = told(&mut import(store, ImportOptions { resume: true, ..PLAIN }), all);
+
+        assert_eq!(again, ["1 There(UserId(1))", "2 Email already exists", "3 Created(UserId(2))"]);
+    }
+
+    #[test]
+    fn a_dry_run_tells_broken_rules_and_taken_emails_and_writes_nothing() {
+        let store = InMemory::default();
+        told(&mut import(store.clone(), PLAIN), vec![line("a@b.c", "Ada")]);
+        let all =
+            || vec![line("a@b.c", "Ada"), line("none", "Eve"), line("e@b.c", "Eve"), line("e@b.c", "Eve")];
+        let mut dry = ImportOptions { dry_run: true, resume: false };
+
+        let expected = ["1 Email already exists", "2 Invalid email format", "3 Valid", "4 Valid"];
+        assert_eq!(told(&mut import(store.clone(), dry), all()), expected);
+        dry.resume = true;
+        assert_eq!(told(&mut import(store.clone(), dry), all())[0], "1 There(UserId(1))");
+        assert_eq!(block_on(store.find_by_email(&Email::parse("e@b.c").unwrap())).unwrap(), None);
+    }
+
+    #[test]
+    fn after_the_store_fails_each_remaining_line_is_unavailable() {
+        let mut store = MockUserRepository::new();
+        let failed = || UserRepositoryError::Internal("broken".into());
+        store.expect_create_many().times(1).return_once(move |_| Err(failed()));
+        let mut import = import(store, PLAIN);
+
+        let first =
+            vec![line("none", "Ada"), line("a@b.c", "Ada"), line("none", "Ada"), line("b@b.c", "Bob")];
+        assert_eq!(
+            told(&mut import, first),
+            ["1 Invalid email format", "2 internal error", "3 unavailable", "4 unavailable"]
+        );
+        assert_eq!(told(&mut import, vec![line("none", "Ada"), line("c@b.c", "Cid")]).len(), 2);
+        assert_eq!(told(&mut import, vec![line("c@b.c", "Cid")]), ["7 unavailable"]);
+    }
+
+    #[test]
+    fn a_store_that_fails_at_a_later_transaction_fails_from_there_on() {
+        let mut store = MockUserRepository::new();
+        store.expect_create_many().return_once(|new| {
+            let user = User::created(UserId::new(7).unwrap(), new[0].0.clone(), new[0].1.at);
+            let away = || Err(UserRepositoryError::Unavailable("away".into()));
+            Ok(vec![Ok(Written::Now(user)), away(), away()])
+        });
+        let mut import = import(store, PLAIN);
+
+        let all = vec![line("a@b.c", "Ada"), line("b@b.c", "Bob"), line("c@b.c", "Cid")];
+        assert_eq!(told(&mut import, all), ["1 Created(UserId(7))", "2 unavailable", "3 unavailable"]);
+    }
+}
