@@ -7,8 +7,8 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::commands::{DeadLettersCommand, ExportArgs, ImportArgs, RepublishArgs};
 use crate::config::Config;
-use crate::dead_letters::DeadLettersCommand;
 use crate::failure::report;
 
 /// A users service over REST, on SQLite or PostgreSQL.
@@ -32,14 +32,14 @@ pub enum Command {
     /// Bring the database's schema up to date, and end
     Migrate,
     /// Have events published again, for a broker that lost them
-    Republish {
-        /// The position after which all are; 0 for all that are kept
-        #[arg(long, value_name = "POSITION")]
-        after: u32,
-    },
+    Republish(RepublishArgs),
     /// See to events of others that can never succeed
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// Make users of the lines of a file, directly in the database
+    Import(ImportArgs),
+    /// Write all users to a file, directly from the database
+    Export(ExportArgs),
 }
 
 impl Cli {

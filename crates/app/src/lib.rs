@@ -4,17 +4,17 @@
 //! one file with its bodies, handlers and routes.
 
 pub mod background;
+mod bulk;
 pub mod cli;
 mod clock;
+pub mod commands;
 pub mod config;
-pub mod dead_letters;
 mod failure;
 pub mod http;
 mod logging;
 pub mod metrics;
 mod no_broker;
 mod no_directory;
-pub mod republish;
 pub mod server;
 pub mod setup;
 pub mod wiring;

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use roster::cli::{Cli, Command};
-use roster::{dead_letters, republish, server, setup};
+use roster::{commands, server, setup};
 
 fn main() -> ExitCode {
     let cli = match Cli::from_command_line() {
@@ -11,13 +11,14 @@ fn main() -> ExitCode {
         Err(exit) => return exit,
     };
     let done = match cli.command.unwrap_or_default() {
-        Command::Serve => server::serve(cli.config),
-        Command::Migrate => setup::migrate(cli.config),
-        Command::Republish { after } => republish::run(after, &cli.config),
-        Command::DeadLetters(command) => dead_letters::run(command, &cli.config),
+        Command::Serve => server::serve(cli.config).map(|()| ExitCode::SUCCESS),
+        Command::Migrate => setup::migrate(cli.config).map(|()| ExitCode::SUCCESS),
+        Command::Import(args) => commands::import(&cli.config, &args),
+        Command::Export(args) => commands::export(&cli.config, &args),
+        Command::Republish(args) => commands::republish(&cli.config, &args).map(|()| ExitCode::SUCCESS),
+        Command::DeadLetters(command) => {
+            commands::dead_letters(&cli.config, command).map(|()| ExitCode::SUCCESS)
+        }
     };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => failure.report(),
-    }
+    done.unwrap_or_else(|failure| failure.report())
 }

@@ -9,7 +9,7 @@ use roster_directory_http::{DirectoryConfig as HttpDirectoryConfig, HttpDirector
 use roster_domain::ports::{
     Clock, DeadLetters, Directory, EventLog, EventPublisher, EventSource, HealthCheck, Outbox, UserRepository,
 };
-use roster_domain::services::{DirectoryService, FeedService, InboundService, UserService};
+use roster_domain::services::{DirectoryService, FeedService, ImportService, InboundService, UserService};
 use roster_events_nats::{Nats, NatsConfig, SetupError};
 use roster_storage_postgres::{Postgres, PostgresConfig};
 use roster_storage_sqlite::{Sqlite, SqliteConfig};
@@ -50,6 +50,8 @@ pub struct Ports {
 pub struct Services {
     /// What can be done with users.
     pub users: UserService,
+    /// Makes many users at once.
+    pub import: ImportService,
     /// What can be done with people of the external directory.
     pub directory: DirectoryService,
     /// What can be read of the feed of events.
@@ -70,6 +72,7 @@ impl From<Ports> for Services {
         Self {
             directory: DirectoryService::new(ports.directory, users.clone()),
             users,
+            import: ImportService::new(ports.users.clone(), ports.clock.clone()),
             feed: FeedService::new(ports.events),
             inbound: InboundService::new(ports.users, ports.clock),
             store: ports.store,
@@ -101,6 +104,16 @@ pub async fn ports(config: &Config) -> Result<Ports, Failure> {
         directory_health,
         clock: Arc::new(SystemClock),
     })
+}
+
+/// The users alone, for what does not serve.
+///
+/// # Errors
+///
+/// Where the database cannot be opened or its schema does not fit; the setting is named.
+pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
+    let (users, _, _, _) = store(config).await?;
+    Ok(users)
 }
 
 /// Who keeps users, their events, how far those were told to others, and whether all that answers.

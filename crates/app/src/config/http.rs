@@ -25,7 +25,7 @@ pub struct HttpConfig {
         value_parser = seconds, default_value = "10", value_name = "SECONDS"
     )]
     pub request_timeout: Duration,
-    /// How long a client may leave what it is sent unread; then its connection is cut
+    /// How long a client of a stream may send nothing, or leave unread what it is sent; then it is cut off
     #[arg(
         long, env = "ROSTER_STREAM_IDLE_TIMEOUT", global = true,
         value_parser = seconds, default_value = "30", value_name = "SECONDS"

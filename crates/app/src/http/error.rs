@@ -1,6 +1,8 @@
 //! Which error is answered how: the one place where errors of the domain, of the requests' parsers and of
 //! the framework become [problems](Problem).
 
+use std::borrow::Cow;
+
 use actix_web::http::StatusCode;
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::{DomainError, Violation, Violations};
@@ -10,7 +12,7 @@ use super::problem::{Code, Problem};
 
 /// What a handler or one of its extractors can end in.
 #[derive(Debug, Error)]
-pub(super) enum ApiError {
+pub(crate) enum ApiError {
     #[error(transparent)]
     Domain(#[from] DomainError),
     /// What was sent does not parse; the text says what, and where.
@@ -24,12 +26,28 @@ pub(super) enum ApiError {
     NotAcceptable(&'static str),
     #[error("Request body must be at most {0} bytes")]
     PayloadTooLarge(usize),
+    /// A line of an import.
+    #[error("Line must be at most {0} bytes")]
+    LineTooLarge(usize),
     #[error("Nothing is at {0}")]
     NoSuchRoute(String),
     #[error("The request took too long")]
     DeadlineExceeded,
     #[error("The program is stopping")]
     Stopping,
+}
+
+impl ApiError {
+    /// The code and the message of the error, for where it has no answer of its own.
+    pub(crate) fn told(&self) -> (&'static str, Cow<'static, str>) {
+        let problem = Problem::from(self);
+        (problem.code.as_str(), problem.detail)
+    }
+
+    /// Whether it is for the log to say what broke.
+    pub(crate) fn is_of_server(&self) -> bool {
+        self.status_code().is_server_error()
+    }
 }
 
 impl From<Violations> for ApiError {
@@ -51,7 +69,7 @@ impl From<&ApiError> for Problem {
             ApiError::Malformed(_) => Code::MalformedRequest,
             ApiError::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
             ApiError::NotAcceptable(_) => Code::NotAcceptable,
-            ApiError::PayloadTooLarge(_) => Code::PayloadTooLarge,
+            ApiError::PayloadTooLarge(_) | ApiError::LineTooLarge(_) => Code::PayloadTooLarge,
             ApiError::NoSuchRoute(_) => Code::NotFound,
             ApiError::DeadlineExceeded | ApiError::Stopping => Code::Unavailable,
         };

@@ -74,12 +74,12 @@ fn check_head(request: &HttpRequest, accepted: &[&'static str]) -> Result<Option
     }
 }
 
-fn not_taken(sent: &str, taken: &[&str]) -> ApiError {
+pub(super) fn not_taken(sent: &str, taken: &[&str]) -> ApiError {
     ApiError::UnsupportedMediaType { sent: sent.to_owned(), taken: taken.join(" or ") }
 }
 
 /// JSON is UTF-8 (RFC 8259 §8.1); a parameter may say so.
-fn is_utf8(request: &HttpRequest) -> bool {
+pub(super) fn is_utf8(request: &HttpRequest) -> bool {
     let content_type = request.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let mut parameters =
         content_type.unwrap_or_default().split(';').skip(1).filter_map(|one| one.split_once('='));
@@ -105,42 +105,56 @@ async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
 
 /// Parses a body that is a JSON text of whatever kind.
 pub(super) fn parse<'a, T: Deserialize<'a>>(body: &'a [u8]) -> Result<T, ApiError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
-        return Err(ApiError::Malformed("Request body is empty; JSON is required".to_owned()));
+    parse_as("Request body", body)
+}
+
+/// Parses a JSON text of whatever kind, which is called so where it is none.
+fn parse_as<'a, T: Deserialize<'a>>(what: &str, text: &'a [u8]) -> Result<T, ApiError> {
+    if text.iter().all(u8::is_ascii_whitespace) {
+        return Err(ApiError::Malformed(format!("{what} is empty; JSON is required")));
     }
-    let parsed = serde_json::from_slice(body);
-    parsed.map_err(|error| ApiError::Malformed(format!("Request body is not valid JSON: {error}")))
+    let parsed = serde_json::from_slice(text);
+    parsed.map_err(|error| ApiError::Malformed(format!("{what} is not valid JSON: {error}")))
 }
 
 /// A JSON object. Where a name stands twice, the last counts; what nobody takes is ignored, whatever it is.
-pub(super) struct Object(HashMap<String, Box<RawValue>>);
+pub(crate) struct Object(HashMap<String, Box<RawValue>>);
 
 impl Object {
     /// Parses a body that has to be an object.
     pub(super) fn parse(body: &[u8]) -> Result<Self, ApiError> {
-        if body.trim_ascii_start().starts_with(b"{") {
-            return parse(body).map(Self);
+        Self::of("body", "Request body", body)
+    }
+
+    /// Parses a line that has to be an object.
+    pub(crate) fn of_line(line: &[u8]) -> Result<Self, ApiError> {
+        Self::of("line", "Line", line)
+    }
+
+    fn of(field: &'static str, what: &str, text: &[u8]) -> Result<Self, ApiError> {
+        if text.trim_ascii_start().starts_with(b"{") {
+            return parse_as(what, text).map(Self);
         }
-        parse::<&RawValue>(body)?;
-        Err(Violation::new("body", "Request body must be a JSON object").into())
+        parse_as::<&RawValue>(what, text)?;
+        Err(Violation::new(field, format!("{what} must be a JSON object")).into())
     }
 
     /// The member of this name, whatever it is.
-    pub(super) fn take(&mut self, name: &'static str) -> Member {
+    pub(crate) fn take(&mut self, name: &'static str) -> Member {
         Member { name, value: self.0.remove(name) }
     }
 }
 
 /// A member of an object, as it came; `None` where it did not.
 #[derive(Debug)]
-pub(super) struct Member {
+pub(crate) struct Member {
     name: &'static str,
     value: Option<Box<RawValue>>,
 }
 
 impl Member {
     /// The member's text, which has to be there.
-    pub(super) fn required_text<T>(
+    pub(crate) fn required_text<T>(
         self,
         parse: impl FnOnce(&str) -> Result<T, Violations>,
     ) -> Result<T, Violations> {

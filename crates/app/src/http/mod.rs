@@ -3,13 +3,16 @@
 
 mod accept;
 mod answer;
+mod coding;
 mod conditional;
 mod cursor;
 mod directory;
 mod error;
 mod events;
+mod export;
 mod health;
 mod idempotency;
+mod import;
 mod json;
 mod lifecycle;
 mod list;
@@ -36,7 +39,9 @@ pub use sse::Streams;
 
 use crate::metrics::Metrics;
 use crate::wiring::Services;
-use error::ApiError;
+pub(crate) use error::ApiError;
+pub(crate) use json::Object;
+pub(crate) use users::UserResponse;
 
 /// The path that the API's resources are below.
 const BASE_PATH: &str = "/api/v1";
@@ -66,9 +71,18 @@ pub fn app(
         .wrap(from_fn(answer::answer))
         .configure(health::routes)
         .configure(metrics::routes)
-        .service(web::scope(BASE_PATH).configure(events::routes).service(
-            web::scope("").wrap(from_fn(accept::json)).configure(directory::routes).configure(users::routes),
-        ))
+        .service(
+            web::scope(BASE_PATH)
+                .configure(events::routes)
+                .configure(import::routes)
+                .configure(export::routes)
+                .service(
+                    web::scope("")
+                        .wrap(from_fn(accept::json))
+                        .configure(directory::routes)
+                        .configure(users::routes),
+                ),
+        )
         .default_service(web::to(no_such_route))
 }
 

@@ -69,6 +69,11 @@ impl Code {
         self.row().0
     }
 
+    /// What programs know the kind by.
+    pub(super) const fn as_str(self) -> &'static str {
+        self.row().1
+    }
+
     /// The kind of an error that the framework answered with nothing but its status.
     pub(super) fn of(status: StatusCode) -> Self {
         match status {

@@ -33,13 +33,18 @@ const RECONNECT: &[u8] = b"retry: 1000\n\n";
 #[derive(Clone)]
 pub struct Streams {
     newest: NewestPosition,
-    heartbeat: Duration,
+    idle: Duration,
 }
 
 impl Streams {
     /// `newest` tells when there is something to send. Nothing is sent for no longer than half of `idle`.
     pub fn new(newest: NewestPosition, idle: Duration) -> Self {
-        Self { newest, heartbeat: idle / 2 }
+        Self { newest, idle }
+    }
+
+    /// How long a client may neither send what it has begun, nor read what it is sent.
+    pub(super) fn idle(&self) -> Duration {
+        self.idle
     }
 
     /// The events after a position, or from the oldest that is kept, for as long as the client stays.
@@ -61,7 +66,7 @@ impl Streams {
             // Where nothing is kept, there is nothing before the newest to be told of.
             after: after.unwrap_or(first.newest),
             newest: news,
-            heartbeat: self.heartbeat,
+            heartbeat: self.idle / 2,
             _counted: Counted::new(),
         };
         let events = reader.events(first).take_until(lifecycle.stopping());

@@ -43,7 +43,7 @@ async fn create(
     Json(body): Json<CreateUserRequest>,
 ) -> Answer {
     let new = body.try_into()?;
-    let request = idempotency.to_create(&new);
+    let request = idempotency.into_create(&new);
     Ok(created(services.users.create(new, request).await?))
 }
 
@@ -145,7 +145,7 @@ impl TryFrom<PatchUserRequest> for UserChanges {
 
 /// A user, as clients see it.
 #[derive(Debug, Serialize)]
-struct UserResponse {
+pub(crate) struct UserResponse {
     id: i64,
     email: String,
     name: String,

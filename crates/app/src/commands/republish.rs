@@ -9,16 +9,24 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::{logging, setup, wiring};
 
+/// Which events are published again.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct RepublishArgs {
+    /// The position after which all are; 0 for all that are kept
+    #[arg(long, value_name = "POSITION")]
+    after: u32,
+}
+
 /// Has all events after a position published again, by whatever program serves, or will.
 ///
 /// # Errors
 ///
 /// Where the database does not answer, or no longer has all of them.
-pub fn run(after: u32, config: &Config) -> Result<(), Failure> {
+pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log);
     setup::runtime()?.block_on(async {
         let ports = wiring::ports(config).await?;
-        let after = Position::new(after.into()).unwrap_or_default();
+        let after = Position::new(args.after.into()).unwrap_or_default();
         let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
         if after < pruned {
             return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());

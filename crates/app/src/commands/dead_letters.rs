@@ -33,7 +33,7 @@ pub enum DeadLettersCommand {
 /// # Errors
 ///
 /// Where the broker does not answer, or there is no such dead letter.
-pub fn run(command: DeadLettersCommand, config: &Config) -> Result<(), Failure> {
+pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
     logging::start(&config.log);
     setup::runtime()?.block_on(async {
         let letters = wiring::dead_letters(&config.events).await?;

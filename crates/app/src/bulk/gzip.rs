@@ -1,0 +1,58 @@
+//! gzip (RFC 1952), a part at a time.
+
+use std::io::{self, Write};
+
+use flate2::Compression;
+use flate2::write::{GzEncoder, MultiGzDecoder};
+
+/// Compresses parts, each so that it can be read as soon as it arrives.
+pub(crate) struct Gzip(GzEncoder<Vec<u8>>);
+
+impl Default for Gzip {
+    fn default() -> Self {
+        Self(GzEncoder::new(Vec::new(), Compression::fast()))
+    }
+}
+
+impl Gzip {
+    pub(crate) fn part(&mut self, plain: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(plain)?;
+        self.0.flush()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+
+    /// What comes after the last part.
+    pub(crate) fn end(self) -> io::Result<Vec<u8>> {
+        self.0.finish()
+    }
+}
+
+/// Decompresses parts. Several compressed files, one after the other, are one.
+pub(super) struct Gunzip(MultiGzDecoder<Vec<u8>>);
+
+impl Default for Gunzip {
+    fn default() -> Self {
+        Self(MultiGzDecoder::new(Vec::new()))
+    }
+}
+
+impl Gunzip {
+    /// How much is best decompressed at once: a part may become a thousand times as long.
+    pub(super) const PART: usize = 512;
+
+    pub(super) fn part(&mut self, compressed: &[u8]) -> io::Result<Vec<u8>> {
+        self.0.write_all(compressed)?;
+        self.0.flush()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+
+    /// What comes after the last part.
+    ///
+    /// # Errors
+    ///
+    /// Where what was compressed is not whole.
+    pub(super) fn end(&mut self) -> io::Result<Vec<u8>> {
+        self.0.try_finish()?;
+        Ok(std::mem::take(self.0.get_mut()))
+    }
+}

@@ -1,0 +1,229 @@
+use std::ops::Range;
+
+use csv_core::ReadRecordResult;
+
+use super::MAX_LINE_BYTES;
+use super::lines::TooLong;
+
+/// The most columns that are looked at.
+const MAX_COLUMNS: usize = 1_000;
+
+/// A record of a CSV file, with the fields that are looked for. One that is not there is `None`.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Record {
+    pub(super) email: Option<String>,
+    pub(super) name: Option<String>,
+}
+
+/// Why a record cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Unreadable {
+    TooLong,
+    NotUtf8,
+    /// There are more fields than columns.
+    Fields(usize),
+}
+
+impl From<TooLong> for Unreadable {
+    fn from(_: TooLong) -> Self {
+        Self::TooLong
+    }
+}
+
+/// Cuts a CSV file (RFC 4180) into records below its header, whatever parts it comes in. Blank lines are
+/// none, and of a record that is too long, nothing is kept.
+pub(super) struct Records {
+    parser: csv_core::Reader,
+    fields: Box<[u8]>,
+    ends: Box<[usize]>,
+    begun: Begun,
+    header: Option<Header>,
+}
+
+/// How much there is of the record that is being read.
+#[derive(Default)]
+struct Begun {
+    taken: usize,
+    written: usize,
+    ended: usize,
+    is_too_long: bool,
+}
+
+/// Which columns there are.
+struct Header {
+    columns: usize,
+    email: Option<usize>,
+    name: Option<usize>,
+}
+
+impl Default for Records {
+    fn default() -> Self {
+        Self {
+            parser: csv_core::Reader::new(),
+            fields: vec![0; MAX_LINE_BYTES].into(),
+            ends: vec![0; MAX_COLUMNS].into(),
+            begun: Begun::default(),
+            header: None,
+        }
+    }
+}
+
+impl Records {
+    /// The next record, taken from the front of `input`; `None` where it does not end in there. The last one
+    /// needs no end.
+    pub(super) fn next(&mut self, input: &mut &[u8], is_last: bool) -> Option<Result<Record, Unreadable>> {
+        loop {
+            let record = self.record(input, is_last)?;
+            let fields = self.fields(&record);
+            if let [blank] = fields.as_slice()
+                && self.fields[blank.clone()].trim_ascii().is_empty()
+                && !record.is_too_long
+            {
+                continue;
+            }
+            let Some(header) = &self.header else {
+                self.header = Some(self.header_of(&fields));
+                continue;
+            };
+            return Some(self.read(header, &record, &fields));
+        }
+    }
+
+    /// Reads on to the end of a record; what it holds is in `fields` and `ends` then.
+    fn record(&mut self, input: &mut &[u8], is_last: bool) -> Option<Begun> {
+        loop {
+            if self.begun.taken == 0 {
+                *input = without_line_ends(input);
+            }
+            if input.is_empty() && !(is_last && self.begun.taken > 0) {
+                return None;
+            }
+            let (fields, ends) = (&mut self.fields[self.begun.written..], &mut self.ends[self.begun.ended..]);
+            let (result, taken, written, ended) = self.parser.read_record(input, fields, ends);
+            *input = &input[taken..];
+            self.begun.taken += taken;
+            self.begun.written += written;
+            self.begun.ended += ended;
+            match result {
+                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => self.begun.overflows(),
+                // A mark of the byte order, in a place where it is none, is all that was left.
+                ReadRecordResult::End => self.begun = Begun::default(),
+                ReadRecordResult::Record => {
+                    // What ends a record is a part of what was taken, but at the end of the file.
+                    let end = usize::from(taken > 0);
+                    self.begun.is_too_long |= self.begun.taken - end > MAX_LINE_BYTES;
+                    return Some(std::mem::take(&mut self.begun));
+                }
+            }
+        }
+    }
+
+    /// Where the fields are.
+    fn fields(&self, record: &Begun) -> Vec<Range<usize>> {
+        let ends = if record.is_too_long { &[] } else { &self.ends[..record.ended] };
+        let mut start = 0;
+        ends.iter().map(|&end| std::mem::replace(&mut start, end)..end).collect()
+    }
+
+    fn header_of(&self, fields: &[Range<usize>]) -> Header {
+        let column = |wanted: &str| {
+            fields.iter().position(|field| {
+                let name = &self.fields[field.clone()];
+                name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
+            })
+        };
+        Header { columns: fields.len(), email: column("email"), name: column("name") }
+    }
+
+    fn read(&self, header: &Header, record: &Begun, fields: &[Range<usize>]) -> Result<Record, Unreadable> {
+        if record.is_too_long {
+            return Err(Unreadable::TooLong);
+        }
+        let text = std::str::from_utf8(&self.fields[..record.written]).map_err(|_| Unreadable::NotUtf8)?;
+        // A comma that should have been quoted would otherwise cut off what comes after it.
+        if fields.iter().skip(header.columns).any(|field| !field.is_empty()) {
+            return Err(Unreadable::Fields(fields.len()));
+        }
+        let field = |column: Option<usize>| text.get(fields.get(column?)?.clone()).map(str::to_owned);
+        Ok(Record { email: field(header.email), name: field(header.name) })
+    }
+}
+
+impl Begun {
+    /// Nothing more of the record is kept, nor is what was.
+    fn overflows(&mut self) {
+        self.is_too_long = true;
+        self.written = 0;
+        self.ended = 0;
+    }
+}
+
+fn without_line_ends(input: &[u8]) -> &[u8] {
+    let ends = input.iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
+    &input[ends..]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The records of a file that comes in parts of this size, as `email|name`.
+    fn cut(text: &[u8], size: usize) -> Vec<String> {
+        let (mut records, mut found) = (Records::default(), Vec::new());
+        let mut take = |mut part: &[u8], is_last| {
+            while let Some(record) = records.next(&mut part, is_last) {
+                let text = |field: Option<String>| field.unwrap_or_else(|| "-".to_owned());
+                found.push(match record {
+                    Ok(record) => format!("{}|{}", text(record.email), text(record.name)),
+                    Err(unreadable) => format!("{unreadable:?}"),
+                });
+            }
+        };
+        text.chunks(size).for_each(|part| take(part, false));
+        take(&[], true);
+        found
+    }
+
+    #[test]
+    fn records_are_the_same_in_whatever_parts_they_come() {
+        let text = "Name, EMAIL ,age\r\n\"Ada \"\"King\"\",\nCountess\",a@b.c,36\r\n\r\n   \n\
+                    Bob,b@b.c\n,c@b.c,,\n\"\"\n\"Dan\"\"\",d@b.c,\"x\ny\"\nLast,l@b.c,1";
+        let expected = ["a@b.c|Ada \"King\",\nCountess", "b@b.c|Bob", "c@b.c|", "d@b.c|Dan\"", "l@b.c|Last"];
+        for size in 1..=text.len() {
+            assert_eq!(cut(text.as_bytes(), size), expected, "{size}");
+        }
+        for text in ["", "\n\n", "email,name", "email,name\r\n\r\n"] {
+            assert_eq!(cut(text.as_bytes(), 1), [""; 0], "{text}");
+        }
+    }
+
+    #[test]
+    fn a_record_that_cannot_be_read_has_its_place_among_the_others() {
+        let text = b"email,name\na@b.c,Doe, John\nb@b.c,\xff\xfe\nc@b.c,Cid\n";
+        assert_eq!(cut(text, 7), ["Fields(3)", "NotUtf8", "c@b.c|Cid"]);
+        assert_eq!(cut(b"mail,name\na@b.c,Ada", 7), ["-|Ada"]);
+    }
+
+    #[test]
+    fn a_record_that_is_too_long_has_its_place_among_the_others() {
+        let blank = "\r\n".repeat(100_000);
+        for (length, fits) in
+            [(MAX_LINE_BYTES, true), (MAX_LINE_BYTES + 1, false), (5 * MAX_LINE_BYTES, false)]
+        {
+            let long = format!("a@b.c,{}", "x".repeat(length - 6));
+            let expected = if fits { long.replace(',', "|") } else { "TooLong".to_owned() };
+            for end in ["\n", "\r\n"] {
+                for size in [1_000, 65_536, 1_000_000] {
+                    let text = format!("email,name{end}{blank}{long}{end}b@b.c,Bob{end}{blank}{long}");
+                    assert_eq!(cut(text.as_bytes(), size), [&expected, "b@b.c|Bob", &expected]);
+                }
+            }
+        }
+        let columns = ",".repeat(2 * MAX_COLUMNS);
+        assert_eq!(
+            cut(format!("email,name\na@b.c{columns}\nb@b.c,Bob").as_bytes(), 99),
+            ["TooLong", "b@b.c|Bob"]
+        );
+    }
+}

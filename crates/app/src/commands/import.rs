@@ -1,0 +1,155 @@
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::{Path, PathBuf};
+use std::pin::pin;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use anyhow::{Context, anyhow};
+use bytes::Bytes;
+use futures_util::{Stream, TryStreamExt, stream};
+use roster_domain::services::{ImportOptions, ImportService};
+
+use super::progress::Progress;
+use super::{STANDARD, format};
+use crate::bulk::{self, Format, Outcomes, Reader, Report};
+use crate::clock::SystemClock;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{logging, setup, wiring};
+
+/// How much of a file is read at once.
+const PART: usize = 64 * 1024;
+
+/// What is imported, and how.
+#[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
+pub struct ImportArgs {
+    /// The file, or - for standard input; with .gz at the end of its name, compressed
+    file: PathBuf,
+    /// How the file is written: ndjson or csv [default: as its name says; ndjson for standard input]
+    #[arg(long, value_enum, hide_possible_values = true, value_name = "FORMAT")]
+    format: Option<Format>,
+    /// Write nothing; tell which lines would fail
+    #[arg(long)]
+    dry_run: bool,
+    /// Write the lines that fail to this file, a JSON object each, and not to standard error
+    #[arg(long, value_name = "FILE")]
+    errors: Option<PathBuf>,
+}
+
+/// Makes users of the lines of a file. A line whose user is there already, with the same name, is none that
+/// failed: so an import that was interrupted and is run again finishes the rest.
+///
+/// It ends with 1 where a line failed.
+///
+/// # Errors
+///
+/// Where a setting is wrong, the file cannot be read, or the database fails.
+pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
+    logging::start(&config.log);
+    let format = format(args.format, &args.file)?;
+    let (file, length) = open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
+    let failed = Failed::to(args.errors.as_deref())?;
+    let reader = Reader::new(format, bulk::is_gzip(&args.file));
+    let options = ImportOptions { dry_run: args.dry_run, resume: true };
+    let report = setup::runtime()?.block_on(async {
+        let users = wiring::users(&config.database).await?;
+        let import = ImportService::new(users, Arc::new(SystemClock)).begin(options);
+        let read = Arc::new(AtomicU64::new(0));
+        let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
+        run(outcomes, failed, Progress::of(length), &read).await
+    })?;
+    // A reader that is gone has no use for it.
+    let _ = writeln!(io::stdout(), "{}", words(&report, args.dry_run));
+    Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}
+
+async fn run(
+    outcomes: impl Stream<Item = io::Result<Outcomes>>,
+    mut failed: Failed,
+    mut progress: Progress,
+    read: &AtomicU64,
+) -> Result<Report, Failure> {
+    let mut outcomes = pin!(outcomes);
+    let mut report = Report::of_errors();
+    while let Some(outcomes) = outcomes.try_next().await.context("cannot read on")? {
+        let told = report.tell(&outcomes);
+        failed.tell(&told, &outcomes, &progress).context("cannot write the failed lines")?;
+        if report.is_broken {
+            progress.end();
+            let done = report.created + report.there;
+            return Err(
+                anyhow!("the database failed; {done} lines are done: run it again for the rest").into()
+            );
+        }
+        progress.is_at(read.load(Ordering::Relaxed));
+        progress.tell(|| words(&report, false));
+    }
+    progress.end();
+    Ok(report)
+}
+
+fn words(report: &Report, is_dry_run: bool) -> String {
+    let &Report { lines, created, there, failed, .. } = report;
+    if is_dry_run {
+        return format!("{lines} lines: {} are valid, {failed} failed; nothing was written", lines - failed);
+    }
+    format!("{lines} lines: {created} created, {there} there already, {failed} failed")
+}
+
+/// The file, and how long it is, where that is known.
+fn open(path: &Path) -> io::Result<(Box<dyn Read>, Option<u64>)> {
+    if path == Path::new(STANDARD) {
+        return Ok((Box::new(io::stdin()), None));
+    }
+    let file = File::open(path)?;
+    let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
+    Ok((Box::new(file), length))
+}
+
+/// The file, part by part, and how much of it was read. Whoever waits for a part has nothing else to do.
+fn parts(mut file: Box<dyn Read>, read: Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> + Unpin {
+    let mut next = move || loop {
+        let mut part = vec![0; PART];
+        match file.read(&mut part) {
+            Ok(length) => {
+                part.truncate(length);
+                read.fetch_add(length as u64, Ordering::Relaxed);
+                return Ok(Bytes::from(part));
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    };
+    let is_part = |part: &io::Result<Bytes>| part.as_ref().map_or(true, |part| !part.is_empty());
+    stream::iter(std::iter::from_fn(move || Some(next()).filter(is_part)))
+}
+
+/// Where lines that failed are told.
+enum Failed {
+    ToFile(File),
+    ToStandardError,
+}
+
+impl Failed {
+    fn to(path: Option<&Path>) -> anyhow::Result<Self> {
+        let Some(path) = path else { return Ok(Self::ToStandardError) };
+        let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
+        Ok(Self::ToFile(file))
+    }
+
+    fn tell(&mut self, told: &[u8], outcomes: &Outcomes, progress: &Progress) -> io::Result<()> {
+        match self {
+            Self::ToFile(file) => file.write_all(told)?,
+            Self::ToStandardError => {
+                for outcome in outcomes {
+                    if let Err(error) = &outcome.result {
+                        progress.line(&format!("line {}: {}", outcome.line, error.told().1));
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,30 @@
+//! What the program does other than serve, each command in a file of its own.
+
+mod dead_letters;
+mod export;
+mod import;
+mod progress;
+mod republish;
+
+pub use dead_letters::{DeadLettersCommand, dead_letters};
+pub use export::{ExportArgs, export};
+pub use import::{ImportArgs, import};
+pub use republish::{RepublishArgs, republish};
+
+use std::path::Path;
+
+use anyhow::anyhow;
+
+use crate::bulk::Format;
+use crate::failure::Failure;
+
+/// What is written instead of a file's name for standard input or output.
+const STANDARD: &str = "-";
+
+/// The format that is asked for, else the one that the file's name tells, else, where there is no name, NDJSON.
+fn format(asked: Option<Format>, path: &Path) -> Result<Format, Failure> {
+    let standard = || (path == Path::new(STANDARD)).then_some(Format::Ndjson);
+    let format = asked.or_else(standard).or_else(|| Format::of_file(path));
+    let why = || anyhow!("must be ndjson or csv, as the name {} does not tell which it is", path.display());
+    format.ok_or_else(|| Failure::setting("--format", why()))
+}

@@ -1,0 +1,141 @@
+//! `/users/import`: users in bulk, each line with an outcome of its own, which is told while lines come in.
+
+use std::io;
+use std::time::Duration;
+
+use actix_web::http::header::{self, HeaderValue};
+use actix_web::web::Bytes;
+use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
+use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use roster_domain::services::ImportOptions;
+use roster_domain::{Violation, Violations};
+use tokio::time::timeout;
+use tracing::{Span, info};
+
+use super::accept;
+use super::coding;
+use super::error::ApiError;
+use super::json::{is_utf8, not_taken};
+use super::query::Query;
+use super::sse::Streams;
+use crate::bulk::{self, Format, Outcomes, Reader, Report};
+use crate::failure::chain;
+use crate::wiring::Services;
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(web::resource(["/users/import", "/users/import/"]).route(web::post().to(import)));
+}
+
+async fn import(
+    services: web::Data<Services>,
+    streams: web::Data<Streams>,
+    request: HttpRequest,
+    payload: web::Payload,
+) -> Result<HttpResponse, ApiError> {
+    let asked = ImportRequest::of(&request)?;
+    let reader = Reader::new(asked.format, asked.is_gzip);
+    let received = received(payload, streams.idle());
+    let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
+    let mut response = HttpResponse::Ok();
+    response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
+    Ok(coding::respond(&mut response, request.headers(), told(outcomes, asked.report)))
+}
+
+/// What a client asks of an import.
+struct ImportRequest {
+    format: Format,
+    is_gzip: bool,
+    options: ImportOptions,
+    report: Report,
+}
+
+impl ImportRequest {
+    fn of(request: &HttpRequest) -> Result<Self, ApiError> {
+        if accept::choose(request.headers(), &[Format::Ndjson.media_type()]).is_none() {
+            return Err(ApiError::NotAcceptable(Format::Ndjson.media_type()));
+        }
+        let (format, is_gzip) = (format(request)?, is_gzip(request)?);
+        let parameters = Query::of(request);
+        let mut broken = Violations::default();
+        let dry_run = broken.take(parameters.value("dry_run").map_or(Ok(false), dry_run));
+        let report = broken.take(parameters.value("report").map_or_else(|| Ok(Report::default()), report));
+        match (dry_run, report) {
+            (Some(dry_run), Some(report)) => {
+                Ok(Self { format, is_gzip, options: ImportOptions { dry_run, resume: false }, report })
+            }
+            _ => Err(broken.into()),
+        }
+    }
+}
+
+fn format(request: &HttpRequest) -> Result<Format, ApiError> {
+    if !request.headers().contains_key(header::CONTENT_TYPE) {
+        return Err(not_taken("A body without Content-Type", &Format::MEDIA_TYPES));
+    }
+    let media_type = request.content_type().trim();
+    let format = Format::of_media_type(media_type).filter(|_| is_utf8(request));
+    format.ok_or_else(|| not_taken(&format!("Content-Type {media_type}"), &Format::MEDIA_TYPES))
+}
+
+fn is_gzip(request: &HttpRequest) -> Result<bool, ApiError> {
+    match request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
+        None => Ok(false),
+        Some(coding) if coding.eq_ignore_ascii_case(b"identity") => Ok(false),
+        Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => Ok(true),
+        Some(_) => Err(not_taken("A body with this Content-Encoding", &["gzip", "none"])),
+    }
+}
+
+fn dry_run(text: &str) -> Result<bool, Violations> {
+    text.parse().map_err(|_| Violation::new("dry_run", "Dry run must be true or false").into())
+}
+
+fn report(text: &str) -> Result<Report, Violations> {
+    match text {
+        "all" => Ok(Report::default()),
+        "errors" => Ok(Report::of_errors()),
+        _ => Err(Violation::new("report", "Report must be all or errors").into()),
+    }
+}
+
+/// What the client sends. It may take as long as it likes, but not send nothing for longer than `idle`.
+fn received(payload: web::Payload, idle: Duration) -> impl Stream<Item = io::Result<Bytes>> + Unpin {
+    Box::pin(stream::unfold(payload, move |mut payload| async move {
+        let part = match timeout(idle, payload.next()).await {
+            Ok(part) => part?.map_err(io::Error::other),
+            Err(elapsed) => Err(io::Error::new(io::ErrorKind::TimedOut, elapsed)),
+        };
+        Some((part, payload))
+    }))
+}
+
+/// What the client is told. In the log, an import has the request's id.
+fn told(
+    outcomes: impl Stream<Item = io::Result<Outcomes>>,
+    report: Report,
+) -> impl Stream<Item = io::Result<Vec<u8>>> {
+    let state = (Box::pin(outcomes), Some(report));
+    let span = Span::current();
+    stream::try_unfold(state, move |(mut outcomes, report)| {
+        let span = span.clone();
+        async move {
+            let Some(mut report) = report else { return Ok(None) };
+            let next = outcomes.try_next().await;
+            span.in_scope(|| log(&report, &next));
+            match next? {
+                Some(next) => Ok(Some((span.in_scope(|| report.tell(&next)), (outcomes, Some(report))))),
+                None => Ok(Some((report.end(), (outcomes, None)))),
+            }
+        }
+    })
+}
+
+/// Tells how an import ended.
+fn log(report: &Report, next: &io::Result<Option<Outcomes>>) {
+    let &Report { lines, created, failed, .. } = report;
+    match next {
+        Ok(Some(_)) => {}
+        Ok(None) => info!(lines, created, failed, "imported"),
+        Err(cause) => info!(lines, created, failed, cause = chain(cause), "an import was broken off"),
+    }
+}
