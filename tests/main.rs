@@ -13,6 +13,7 @@
 #![expect(clippy::expect_used, clippy::unwrap_used, reason = "an assertion of a test fails by a panic")]
 
 mod architecture;
+mod bulk;
 mod directory;
 mod errors;
 mod events;
@@ -57,6 +58,7 @@ fn main() -> ExitCode {
 /// All tests; those that take longest begin first.
 fn trials() -> Vec<Trial> {
     [
+        bulk::suite(),
         people::suite(),
         resilience::suite(),
         nats::suite(),

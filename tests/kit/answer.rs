@@ -101,6 +101,24 @@ impl Answer {
         self.parsed()
     }
 
+    /// An answer with a JSON value a line.
+    #[track_caller]
+    pub(crate) fn lines(&self) -> Vec<Value> {
+        assert!(self.status == 200, "expected 200: {}", self.told());
+        assert_eq!(self.header("content-type"), "application/x-ndjson", "{}", self.told());
+        let lines = self.body.split_inclusive(|byte| *byte == b'\n');
+        lines
+            .map(|line| {
+                serde_json::from_slice(line).unwrap_or_else(|error| panic!("{error}: {}", self.told()))
+            })
+            .collect()
+    }
+
+    /// The bytes of the body.
+    pub(crate) fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     /// An answer with a user, whose `ETag` is its version.
     #[track_caller]
     pub(crate) fn user(&self, status: u16) -> User {

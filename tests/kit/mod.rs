@@ -20,6 +20,7 @@ mod stand_in;
 mod stream;
 mod suite;
 mod tally;
+mod upload;
 mod user;
 
 pub(crate) use answer::Answer;
@@ -38,4 +39,5 @@ pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};
 pub(crate) use suite::{Suite, suite, trial};
 pub(crate) use tally::{Happened, Tally, all_users, kills, name_in};
+pub(crate) use upload::{Download, Next, Upload};
 pub(crate) use user::{Page, User};

@@ -101,10 +101,29 @@ impl Process {
         self.log.0.borrow().clone()
     }
 
+    /// How much memory it has in use, and how much it had at the most, in KiB, as Linux tells it.
+    pub(crate) fn memory(&self) -> (u64, u64) {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.id)).expect("this is Linux");
+        let of = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)).expect("it is told");
+            line.trim().trim_end_matches(" kB").trim().parse().expect("a number")
+        };
+        (of("VmRSS:"), of("VmHWM:"))
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("the process has not ended");
         kill_process(pid(id), signal).expect("the process can be sent a signal");
+    }
+
+    /// Reads nothing more of its standard output, so that it is as if its reader were gone.
+    pub(crate) async fn close_stdout(&mut self) {
+        let [stdout, _] = &mut self.readers;
+        stdout.abort();
+        // What ended a task that was to be ended is no news.
+        let _ = (&mut *stdout).await;
+        *stdout = tokio::spawn(async {});
     }
 
     /// Ends the process at once, as a crash would, and waits until it is gone.

@@ -60,7 +60,8 @@ impl Default for Records {
     fn default() -> Self {
         Self {
             parser: csv_core::Reader::new(),
-            fields: vec![0; MAX_LINE_BYTES].into(),
+            // With room for one more, which is how the parser tells that there is no more.
+            fields: vec![0; MAX_LINE_BYTES + 1].into(),
             ends: vec![0; MAX_COLUMNS].into(),
             begun: Begun::default(),
             header: None,
@@ -208,6 +209,8 @@ mod tests {
     #[test]
     fn a_record_that_is_too_long_has_its_place_among_the_others() {
         let blank = "\r\n".repeat(100_000);
+        let one_field = "x".repeat(MAX_LINE_BYTES);
+        assert_eq!(cut(format!("name\n{one_field}\n").as_bytes(), 999), [format!("-|{one_field}")]);
         for (length, fits) in
             [(MAX_LINE_BYTES, true), (MAX_LINE_BYTES + 1, false), (5 * MAX_LINE_BYTES, false)]
         {

@@ -1,0 +1,189 @@
+//! `roster import` and `roster export`, directly on the database.
+
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use serde_json::Value;
+use tempfile::tempdir;
+use tokio::time::sleep;
+
+use super::{compressed, decompressed, errors, line, lines};
+use crate::kit::{Database, Exit, Program, suite};
+
+suite![
+    a_file_is_imported_and_exported,
+    the_name_of_a_file_tells_its_format,
+    lines_that_fail_are_told_and_end_it_with_1,
+    an_import_that_was_interrupted_is_finished_by_another,
+    a_dry_run_writes_nothing,
+    a_file_that_cannot_be_read_is_told_in_one_line,
+    an_export_is_there_when_it_is_whole,
+    a_reader_that_goes_away_is_no_reason_to_panic,
+];
+
+fn program(command: &str, database: &Database, arguments: &[&str]) -> Program {
+    Program::with([command, "--database-url", database.url(), "--log", "warn"]).and(arguments)
+}
+
+async fn run(command: &str, database: &Database, arguments: &[&str]) -> Exit {
+    program(command, database, arguments).run().await
+}
+
+/// What was told, of a command that ended so.
+#[track_caller]
+fn told(exit: &Exit, code: i32) -> &str {
+    assert_eq!(exit.code, Some(code), "{exit:?}");
+    exit.stdout.trim_end()
+}
+
+/// The e-mails of all users.
+async fn emails(database: &Database) -> Vec<String> {
+    let exit = run("export", database, &[]).await;
+    let users = told(&exit, 0).lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    users.map(|user| user["email"].as_str().unwrap().to_owned()).collect()
+}
+
+fn path(folder: &Path, name: &str) -> String {
+    folder.join(name).to_str().unwrap().to_owned()
+}
+
+async fn a_file_is_imported_and_exported(database: Database) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.csv");
+    fs::write(&file, "name,email\n\"King, Ada\",ada@example.org\nBob,bob@example.org\n").unwrap();
+
+    let exit = run("import", &database, &[&file]).await;
+
+    assert_eq!(told(&exit, 0), "2 lines: 2 created, 0 there already, 0 failed");
+    assert_eq!(emails(&database).await, ["ada@example.org", "bob@example.org"]);
+    let exported = path(folder.path(), "exported.csv.gz");
+    let exit = run("export", &database, &[&exported]).await;
+    assert_eq!(told(&exit, 0), "");
+    assert!(exit.stderr.contains("2 users exported"), "{exit:?}");
+    let csv = String::from_utf8(decompressed(&fs::read(&exported).unwrap())).unwrap();
+    assert!(
+        csv.starts_with("id,email,name,created_at,updated_at,version\n1,ada@example.org,\"King, Ada\","),
+        "{csv}"
+    );
+    assert_eq!(csv.lines().count(), 3);
+    let exit = run("import", &database, &[&exported]).await;
+    assert_eq!(told(&exit, 0), "2 lines: 0 created, 2 there already, 0 failed");
+}
+
+async fn the_name_of_a_file_tells_its_format(database: Database) {
+    let folder = tempdir().unwrap();
+    let write = |name: &str, content: &[u8]| {
+        let file = path(folder.path(), name);
+        fs::write(&file, content).unwrap();
+        file
+    };
+    let ndjson = write("a.jsonl.gz", &compressed(line("ada").as_bytes()));
+    let csv = write("b.txt", b"email,name\nbob@example.org,Bob\n");
+
+    told(&run("import", &database, &[&ndjson]).await, 0);
+    told(&run("import", &database, &["--format", "csv", &csv]).await, 0);
+    let exit = run("import", &database, &[&csv]).await;
+    assert_eq!(told(&exit, 2), "");
+    assert_eq!(exit.stderr.lines().count(), 1, "{exit:?}");
+    assert!(exit.stderr.contains("--format"), "{exit:?}");
+
+    let exit = run("export", &database, &["-", "--format=csv"]).await;
+    assert_eq!(told(&exit, 0).lines().count(), 3);
+    assert_eq!(emails(&database).await, ["ada@example.org", "bob@example.org"]);
+}
+
+async fn lines_that_fail_are_told_and_end_it_with_1(database: Database) {
+    let folder = tempdir().unwrap();
+    let (file, failed) = (path(folder.path(), "a.ndjson"), path(folder.path(), "failed.ndjson"));
+    let other = r#"{"email": "ada@example.org", "name": "Another"}"#;
+    fs::write(&file, format!("{}{other}\nnonsense\n{}", line("ada"), line("bob"))).unwrap();
+
+    let exit = run("import", &database, &[&file]).await;
+    assert_eq!(told(&exit, 1), "4 lines: 2 created, 0 there already, 2 failed");
+    assert!(
+        exit.stderr.starts_with("line 2: Email already exists\nline 3: Line is not valid JSON"),
+        "{exit:?}"
+    );
+
+    let exit = run("import", &database, &[&file, "--errors", &failed]).await;
+    assert_eq!(told(&exit, 1), "4 lines: 0 created, 2 there already, 2 failed");
+    assert_eq!(exit.stderr, "");
+    let failed = fs::read_to_string(failed).unwrap();
+    let failed: Vec<Value> = failed.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(errors(&failed), [(2, "business_rule"), (3, "malformed_request")]);
+}
+
+async fn an_import_that_was_interrupted_is_finished_by_another(database: Database) {
+    const LINES: usize = 20_000;
+    told(&Program::with(["migrate", "--database-url", database.url()]).run().await, 0);
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, lines("user", LINES)).unwrap();
+
+    let first = program("import", &database, &[&file]).start().await;
+    let users = database.ports().users;
+    while users.find(roster_domain::UserId::new(1_000).unwrap()).await.unwrap().is_none() {
+        sleep(Duration::from_millis(10)).await;
+    }
+    first.kill().await;
+
+    let exit = run("import", &database, &[&file]).await;
+    let summary = told(&exit, 0);
+    assert!(summary.starts_with("20000 lines: ") && summary.ends_with(", 0 failed"), "{summary}");
+    assert!(!summary.contains(" 0 there"), "{summary}");
+    assert_eq!(emails(&database).await.len(), LINES);
+    let events = database.ports().events;
+    events.sequence().await.unwrap();
+    assert_eq!(events.read(roster_domain::Position::START, 100_000).await.unwrap().len(), LINES);
+}
+
+async fn a_dry_run_writes_nothing(database: Database) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "a.ndjson");
+    fs::write(&file, format!("{}{{}}\n", lines("user", 3))).unwrap();
+
+    let exit = run("import", &database, &[&file, "--dry-run"]).await;
+
+    assert_eq!(told(&exit, 1), "4 lines: 3 are valid, 1 failed; nothing was written");
+    assert_eq!(emails(&database).await, [""; 0]);
+}
+
+async fn a_file_that_cannot_be_read_is_told_in_one_line(database: Database) {
+    for command in [&["import", "/nowhere/a.csv"][..], &["export", "/nowhere/a.csv"], &["import"]] {
+        let exit = run(command[0], &database, &command[1..]).await;
+        assert!(matches!(exit.code, Some(1 | 2)), "{exit:?}");
+        assert_eq!(exit.stderr.lines().count(), 1, "{exit:?}");
+    }
+}
+
+async fn an_export_is_there_when_it_is_whole(database: Database) {
+    told(&Program::with(["migrate", "--database-url", database.url()]).run().await, 0);
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, "as it was").unwrap();
+    database.execute("DROP TABLE users").await;
+
+    let exit = run("export", &database, &[&file]).await;
+
+    assert_eq!(told(&exit, 1), "");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
+    assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of it");
+}
+
+async fn a_reader_that_goes_away_is_no_reason_to_panic(database: Database) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, lines("user", 5_000)).unwrap();
+    told(&run("import", &database, &[&file]).await, 0);
+
+    let mut export = program("export", &database, &[]).start().await;
+    export.close_stdout().await;
+    let exit = export.exit().await;
+
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    assert_eq!(exit.stderr, "");
+    let mut import = program("import", &database, &[&file]).start().await;
+    import.close_stdout().await;
+    assert_eq!(import.exit().await.code, Some(0));
+}

@@ -1,0 +1,224 @@
+//! Imports and exports that something happens to: what was acknowledged is kept, and nobody takes a part for
+//! the whole.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use roster_domain::{Change, UserId};
+use tokio::time::{sleep, timeout};
+
+use super::{EXPORT, IMPORT, errors, line, lines};
+use crate::kit::{Database, Download, Gateway, Next, OnPostgres, Program, Roster, USERS, Upload, suite};
+
+suite![
+    a_client_that_hangs_up_keeps_what_was_acknowledged,
+    a_client_that_sends_nothing_is_cut_off,
+    a_client_that_takes_its_time_is_not,
+    every_acknowledged_line_is_there_after_a_crash,
+    an_import_under_way_is_finished_before_the_program_stops,
+    an_import_that_never_ends_does_not_keep_the_program_from_stopping,
+    an_export_under_way_is_finished_before_the_program_stops,
+    after_the_store_fails_each_remaining_line_is_unavailable,
+    an_export_that_fails_is_broken_off,
+];
+
+const HEADERS: &str = "Content-Type: application/x-ndjson";
+
+/// The ids of users that were created, of events that are one to one with users that are there.
+async fn created(database: &Database) -> BTreeSet<i64> {
+    let ports = database.ports();
+    ports.events.sequence().await.unwrap();
+    let events = ports.events.read(roster_domain::Position::START, 1_000_000).await.unwrap();
+    let mut ids = BTreeSet::new();
+    for event in events {
+        let Change::UserCreated(user) = event.change else { panic!("nobody asked for {event:?}") };
+        assert!(ids.insert(user.id.get()), "{} has two events", user.id);
+        assert!(ports.users.find(UserId::new(user.id.get()).unwrap()).await.unwrap().is_some());
+    }
+    ids
+}
+
+/// Reads until the answer ends, however that is; the ids that were told.
+async fn acknowledged(download: &mut Download) -> BTreeSet<i64> {
+    let mut ids = BTreeSet::new();
+    while let Next::Line(line) = download.next().await {
+        ids.insert(line["id"].as_i64().expect("a user is made of each line"));
+    }
+    ids
+}
+
+async fn a_client_that_hangs_up_keeps_what_was_acknowledged(roster: Roster) {
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(lines("user", 2_000)).await.unwrap();
+    upload.send(line("part").split_at(30).0).await.unwrap();
+    let mut told = BTreeSet::new();
+    for _ in 0..700 {
+        let Next::Line(line) = download.next().await else { panic!("lines are answered") };
+        told.insert(line["id"].as_i64().unwrap());
+    }
+    upload.reset(download);
+
+    let settled = async {
+        let mut before = created(roster.database()).await;
+        loop {
+            sleep(Duration::from_millis(300)).await;
+            let now = created(roster.database()).await;
+            if now == before {
+                return now;
+            }
+            before = now;
+        }
+    };
+    let there = timeout(Duration::from_secs(60), settled).await.expect("work stops");
+    assert!(there.is_superset(&told));
+    assert!(there.len() <= 2_000, "what was not whole is no line");
+    roster.user("after").await;
+}
+
+async fn a_client_that_sends_nothing_is_cut_off(database: Database) {
+    let roster = Program::serving(&database).and(["--stream-idle-timeout", "1"]).serve().await;
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(line("ada")).await.unwrap();
+    upload.send("{\"email\": \"part@example.org\", \"name\": \"Part\"}").await.unwrap();
+    let Next::Line(ada) = download.next().await else { panic!("a line is answered") };
+
+    assert_eq!(download.next().await, Next::Broken);
+
+    assert_eq!(created(&database).await, [ada["id"].as_i64().unwrap()].into());
+    roster.user("after").await;
+}
+
+/// It is slower than any request may be.
+async fn a_client_that_takes_its_time_is_not(database: Database) {
+    let program =
+        Program::serving(&database).and(["--stream-idle-timeout", "20", "--request-timeout", "0.5"]);
+    let roster = program.serve().await;
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    for nth in 0..4 {
+        upload.send(line(&format!("user{nth}"))).await.unwrap();
+        sleep(Duration::from_millis(500)).await;
+    }
+    upload.finish().await;
+    assert_eq!(errors(&download.rest().await).len(), 4);
+}
+
+async fn every_acknowledged_line_is_there_after_a_crash(database: Database) {
+    let mut told = BTreeSet::new();
+    for round in 0..4 {
+        let roster = Program::serving(&database).serve().await;
+        let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+        let sending = tokio::spawn(async move {
+            for part in 0.. {
+                if upload.send(lines(&format!("u{round}-{part}-"), 100)).await.is_err() {
+                    return;
+                }
+            }
+        });
+        for _ in 0..1_200 {
+            let Next::Line(line) = download.next().await else { panic!("lines are answered") };
+            told.insert(line["id"].as_i64().unwrap());
+        }
+        roster.kill().await;
+        told.extend(acknowledged(&mut download).await);
+        sending.await.unwrap();
+    }
+    assert!(created(&database).await.is_superset(&told));
+    let roster = Program::serving(&database).serve().await;
+    let exported = Download::get(&roster, EXPORT, "Accept: */*").await.rest().await;
+    assert_eq!(exported.len(), created(&database).await.len(), "users and events are one to one");
+}
+
+async fn an_import_under_way_is_finished_before_the_program_stops(roster: Roster) {
+    let database = roster.database().clone();
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(line("first")).await.unwrap();
+    let Next::Line(_) = download.next().await else { panic!("a line is answered") };
+
+    roster.terminate();
+    sleep(Duration::from_millis(500)).await;
+    upload.send(lines("user", 1_000)).await.unwrap();
+    upload.finish().await;
+
+    assert_eq!(download.rest().await.len(), 1_000);
+    let exit = roster.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert_eq!(created(&database).await.len(), 1_001);
+}
+
+async fn an_import_that_never_ends_does_not_keep_the_program_from_stopping(database: Database) {
+    let roster = Program::serving(&database).and(["--shutdown-grace", "1"]).serve().await;
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(lines("user", 10)).await.unwrap();
+    for _ in 0..10 {
+        let Next::Line(_) = download.next().await else { panic!("a line is answered") };
+    }
+
+    let exit = roster.stop().await;
+
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    assert_eq!(download.next().await, Next::Broken);
+    assert_eq!(created(&database).await.len(), 10);
+}
+
+async fn an_export_under_way_is_finished_before_the_program_stops(roster: Roster) {
+    let made = roster.request("POST", IMPORT).body("application/x-ndjson", lines("user", 20_000)).await;
+    assert_eq!(made.lines().len(), 20_000);
+    let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
+    let Next::Line(_) = export.next().await else { panic!("the export begins") };
+
+    roster.terminate();
+    sleep(Duration::from_millis(500)).await;
+
+    assert_eq!(export.rest().await.len(), 19_999);
+    let exit = roster.exit().await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+}
+
+async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(database): OnPostgres) {
+    let gateway = Gateway::to(database.url()).await;
+    let url = gateway.url(database.url());
+    let roster = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).serve().await;
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(line("ada")).await.unwrap();
+    let Next::Line(ada) = download.next().await else { panic!("a line is answered") };
+    assert!(ada["id"].is_i64(), "{ada}");
+
+    gateway.cut();
+    upload.send(lines("lost", 3)).await.unwrap();
+    for _ in 0..3 {
+        let Next::Line(lost) = download.next().await else { panic!("a line is answered") };
+        assert_eq!(lost["error"], "unavailable");
+    }
+    gateway.open();
+    upload.send(format!("{}nonsense\n", line("late"))).await.unwrap();
+    upload.finish().await;
+
+    assert_eq!(errors(&download.rest().await), [(5, "unavailable"), (6, "unavailable")]);
+    let ready = async { while roster.get(USERS).await.status() != 200 {} };
+    timeout(Duration::from_secs(30), ready).await.expect("the store is back");
+    roster.user("after").await;
+}
+
+async fn an_export_that_fails_is_broken_off(OnPostgres(database): OnPostgres) {
+    let gateway = Gateway::to(database.url()).await;
+    let url = gateway.url(database.url());
+    let roster = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).serve().await;
+    // More than what lies in buffers on its way to a client that does not read.
+    let many = "INSERT INTO users (email, name, name_key) SELECT n || '@example.org', repeat('x', 150), repeat('x', 150) FROM generate_series(1, 60000) AS n";
+    database.execute(many).await;
+    let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
+    let Next::Line(_) = export.next().await else { panic!("the export begins") };
+
+    sleep(Duration::from_millis(500)).await;
+    gateway.cut();
+
+    let mut lines = 1;
+    loop {
+        match export.next().await {
+            Next::Line(_) => lines += 1,
+            Next::Broken => break,
+            Next::End => panic!("{lines} of 60000 users are taken for all"),
+        }
+    }
+    assert!(lines < 60_000);
+}
