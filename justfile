@@ -28,7 +28,7 @@ fix:
 ci: check test package
 
 # What takes longer, too: the same tests again and again, so that a flake is seen
-ci-full: ci
+ci-full: ci test-bulk
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
 
@@ -36,6 +36,10 @@ ci-full: ci
 kill times="60":
     ROSTER_TEST_KILLS={{ times }} just test resilience::crash --nocapture
     ROSTER_TEST_KILLS={{ times }} just test nats::load --nocapture
+
+# Import and export a million users, and hold the memory that it takes to 64 MiB
+test-bulk:
+    ROSTER_TEST_BULK_USERS=1000000 cargo test --workspace --locked -- bulk::memory
 
 # Pack the crates that others can use, as they would be published
 package:

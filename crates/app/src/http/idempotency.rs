@@ -26,7 +26,7 @@ pub(super) struct Idempotency {
 impl Idempotency {
     /// The request to make this user, where it may be repeated. Bodies are compared as they were parsed: how
     /// one was written makes no difference.
-    pub(super) fn into_create(self, new: &NewUser) -> Option<RepeatableRequest> {
+    pub(super) fn creating(self, new: &NewUser) -> Option<RepeatableRequest> {
         let (scope, key) = (self.scope, self.key?);
         // Members in the order of their names: the canonical form of RFC 8785.
         let canonical = json!({"email": new.email.as_str(), "name": new.name.as_str()}).to_string();
@@ -135,7 +135,7 @@ mod tests {
         let of = |email: &str, name: &str| {
             let idempotency = Idempotency { scope: String::new(), key: IdempotencyKey::parse("k") };
             let new = NewUser { email: Email::parse(email).unwrap(), name: Name::parse(name).unwrap() };
-            idempotency.into_create(&new).unwrap().fingerprint
+            idempotency.creating(&new).unwrap().fingerprint
         };
         assert_eq!(of("ada@example.org", "Ada"), of(" ADA@Example.org", "Ada "));
         assert_ne!(of("ada@example.org", "Ada"), of("ada@example.org", "Ada K"));

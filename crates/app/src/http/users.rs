@@ -43,7 +43,7 @@ async fn create(
     Json(body): Json<CreateUserRequest>,
 ) -> Answer {
     let new = body.try_into()?;
-    let request = idempotency.into_create(&new);
+    let request = idempotency.creating(&new);
     Ok(created(services.users.create(new, request).await?))
 }
 
