@@ -41,16 +41,17 @@ impl EventSource for NatsSource {
     async fn run(&self, inbound: InboundService, stop: BoxFuture<'static, ()>) {
         let stop: Stop = stop.shared();
         let mut pauses = Pauses::from(self.nats.config.first_pause);
-        let mut is_failing = false;
+        let mut told = String::new();
         while !is_stopped(&stop) {
             let began = Instant::now();
             let Err(cause) = self.session(&inbound, &stop).await else { return };
             if began.elapsed() > self.nats.config.ack_wait {
                 pauses = Pauses::from(self.nats.config.first_pause);
-                is_failing = false;
+                told.clear();
             }
-            if !std::mem::replace(&mut is_failing, true) {
-                error!(%cause, "no events of others come in");
+            if told != cause.to_string() {
+                told = cause.to_string();
+                error!(cause = told, "no events of others come in");
             }
             tokio::select! {
                 () = sleep(pauses.next()) => {}

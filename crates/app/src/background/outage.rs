@@ -1,32 +1,29 @@
-use std::fmt::Display;
-
 use tracing::{error, info};
 
-/// Tells of something that fails again and again once, when it begins, and once when it is over.
+/// Tells of something that fails again and again when it begins, whenever its cause is another, and when it is over.
 pub(super) struct Outage {
-    failing: bool,
+    cause: Option<String>,
     what: &'static str,
 }
 
 impl Outage {
     /// `what` is done where nothing fails: "events get positions".
     pub(super) const fn of(what: &'static str) -> Self {
-        Self { failing: false, what }
+        Self { cause: None, what }
     }
 
     /// It failed.
-    pub(super) fn failed(&mut self, cause: impl Display) {
-        if !self.failing {
-            error!(%cause, "no longer: {}", self.what);
+    pub(super) fn failed(&mut self, cause: String) {
+        if self.cause.as_ref() != Some(&cause) {
+            error!(cause, "no longer: {}", self.what);
+            self.cause = Some(cause);
         }
-        self.failing = true;
     }
 
     /// It went well.
     pub(super) fn is_over(&mut self) {
-        if self.failing {
+        if self.cause.take().is_some() {
             info!("again: {}", self.what);
         }
-        self.failing = false;
     }
 }
