@@ -15,6 +15,7 @@
 mod architecture;
 mod bulk;
 mod directory;
+mod docs;
 mod errors;
 mod events;
 mod health;
@@ -69,6 +70,7 @@ fn trials() -> Vec<Trial> {
         users::suite(),
         architecture::suite(),
         directory::suite(),
+        docs::suite(),
         errors::suite(),
         request_id::suite(),
         health::suite(),

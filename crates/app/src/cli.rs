@@ -33,6 +33,9 @@ pub enum Command {
     Migrate,
     /// Have events published again, for a broker that lost them
     Republish(RepublishArgs),
+    /// Print the API's description (OpenAPI 3.1), and end
+    #[command(name = "openapi")]
+    OpenApi,
     /// See to events of others that can never succeed
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     let done = match cli.command.unwrap_or_default() {
         Command::Serve => server::serve(cli.config).map(|()| ExitCode::SUCCESS),
         Command::Migrate => setup::migrate(cli.config).map(|()| ExitCode::SUCCESS),
+        Command::OpenApi => setup::print_openapi().map(|()| ExitCode::SUCCESS),
         Command::Import(args) => commands::import(&cli.config, &args),
         Command::Export(args) => commands::export(&cli.config, &args),
         Command::Republish(args) => commands::republish(&cli.config, &args).map(|()| ExitCode::SUCCESS),

@@ -1,10 +1,13 @@
 //! What is done before the program serves, or instead of it.
 
+use std::io::{Write, stdout};
+
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::http::openapi;
 use crate::{logging, wiring};
 
 /// Brings the database's schema up to date.
@@ -18,6 +21,16 @@ pub fn migrate(mut config: Config) -> Result<(), Failure> {
     runtime()?.block_on(wiring::ports(&config))?;
     tracing::info!("the schema is up to date");
     Ok(())
+}
+
+/// Prints the API's description. Nothing that is set is opened for it.
+///
+/// # Errors
+///
+/// Where it cannot be written.
+pub fn print_openapi() -> Result<(), Failure> {
+    let written = writeln!(stdout(), "{}", openapi::render()).context("cannot print");
+    Ok(written?)
 }
 
 /// The runtime of what does not belong to a worker of the server.

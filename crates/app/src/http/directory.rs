@@ -3,9 +3,11 @@
 use actix_web::{HttpResponse, web};
 use roster_domain::{DirectoryId, DirectoryPerson, DomainError};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::json::{Body, Json, Member, Object};
+use super::openapi::rules;
 use super::path::IdInPath;
 use super::users;
 use crate::wiring::Services;
@@ -39,7 +41,10 @@ async fn create_user(
 }
 
 /// Which person shall be a user.
-struct FromDirectoryRequest {
+#[derive(ToSchema)]
+#[schema(as = FromDirectory)]
+pub(super) struct FromDirectoryRequest {
+    #[schema(schema_with = rules::person_id)]
     directory_id: Member,
 }
 
@@ -53,8 +58,10 @@ impl Body for FromDirectoryRequest {
 }
 
 /// A person, as clients see it.
-#[derive(Debug, Serialize)]
-struct PersonResponse {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Person)]
+pub(super) struct PersonResponse {
+    #[schema(schema_with = rules::person_id)]
     id: i64,
     name: String,
     email: String,

@@ -4,9 +4,11 @@ use actix_web::{HttpResponse, web};
 use futures_util::future::join;
 use roster_domain::DomainError;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::error::ApiError;
 use super::lifecycle::Lifecycle;
+use super::openapi::rules;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -20,11 +22,14 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
 }
 
 /// What a healthy program says of itself.
-#[derive(Debug, Serialize)]
-struct HealthResponse {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Health)]
+pub(super) struct HealthResponse {
+    #[schema(schema_with = rules::health)]
     status: &'static str,
     /// What is away that the program can do without, for the moment.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     degraded: Vec<&'static str>,
 }
 

@@ -4,12 +4,14 @@
 mod accept;
 mod answer;
 mod coding;
+mod code;
 mod conditional;
 mod cursor;
 mod directory;
 mod error;
 mod events;
 mod export;
+mod explained;
 mod health;
 mod idempotency;
 mod import;
@@ -17,6 +19,7 @@ mod json;
 mod lifecycle;
 mod list;
 mod metrics;
+pub mod openapi;
 mod path;
 mod position;
 mod problem;
@@ -71,6 +74,7 @@ pub fn app(
         .wrap(from_fn(answer::answer))
         .configure(health::routes)
         .configure(metrics::routes)
+        .configure(openapi::routes)
         .service(
             web::scope(BASE_PATH)
                 .configure(events::routes)

@@ -4,90 +4,15 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::HttpResponse;
+use actix_web::http::header;
 use actix_web::http::header::{HeaderMap, RETRY_AFTER};
-use actix_web::http::{StatusCode, header};
 use roster_domain::{Violation, Violations};
 use serde::Serialize;
+use utoipa::ToSchema;
 
+pub(super) use super::code::Code;
+use super::openapi::rules;
 use super::request_id::{RequestId, X_REQUEST_ID};
-
-/// The kinds of error that the contract names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
-    MalformedRequest,
-    BusinessRule,
-    NotFound,
-    MethodNotAllowed,
-    NotAcceptable,
-    Conflict,
-    Gone,
-    PreconditionFailed,
-    PayloadTooLarge,
-    UnsupportedMediaType,
-    Validation,
-    IdempotencyKeyReused,
-    Internal,
-    UpstreamError,
-    Unavailable,
-    UpstreamTimeout,
-}
-
-impl Code {
-    /// The status, the code, and the title of each kind.
-    const fn row(self) -> (StatusCode, &'static str, &'static str) {
-        match self {
-            Self::MalformedRequest => (StatusCode::BAD_REQUEST, "malformed_request", "Malformed request"),
-            Self::BusinessRule => (StatusCode::BAD_REQUEST, "business_rule", "Business rule violated"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "Not found"),
-            Self::MethodNotAllowed => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed")
-            }
-            Self::NotAcceptable => (StatusCode::NOT_ACCEPTABLE, "not_acceptable", "Not acceptable"),
-            Self::Conflict => (StatusCode::CONFLICT, "conflict", "Conflict"),
-            Self::Gone => (StatusCode::GONE, "gone", "Gone"),
-            Self::PreconditionFailed => {
-                (StatusCode::PRECONDITION_FAILED, "precondition_failed", "Precondition failed")
-            }
-            Self::PayloadTooLarge => {
-                (StatusCode::PAYLOAD_TOO_LARGE, "payload_too_large", "Payload too large")
-            }
-            Self::UnsupportedMediaType => {
-                (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type")
-            }
-            Self::Validation => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Validation failed"),
-            Self::IdempotencyKeyReused => {
-                (StatusCode::UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused")
-            }
-            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal", "Internal error"),
-            Self::UpstreamError => (StatusCode::BAD_GATEWAY, "upstream_error", "Upstream error"),
-            Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "unavailable", "Unavailable"),
-            Self::UpstreamTimeout => (StatusCode::GATEWAY_TIMEOUT, "upstream_timeout", "Upstream timeout"),
-        }
-    }
-
-    pub(super) const fn status(self) -> StatusCode {
-        self.row().0
-    }
-
-    /// What programs know the kind by.
-    pub(super) const fn as_str(self) -> &'static str {
-        self.row().1
-    }
-
-    /// The kind of an error that the framework answered with nothing but its status.
-    pub(super) fn of(status: StatusCode) -> Self {
-        match status {
-            StatusCode::NOT_FOUND => Self::NotFound,
-            StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
-            StatusCode::NOT_ACCEPTABLE => Self::NotAcceptable,
-            StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
-            StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,
-            _ if status.is_client_error() => Self::MalformedRequest,
-            _ => Self::Internal,
-        }
-    }
-}
 
 /// An error, as the client is told.
 #[derive(Debug, Clone)]
@@ -103,8 +28,7 @@ pub(super) struct Problem {
 
 impl Problem {
     pub(super) fn new(code: Code, detail: impl Into<Cow<'static, str>>) -> Self {
-        let passing = matches!(code, Code::Unavailable | Code::Conflict);
-        let retry_after = passing.then_some(Duration::from_secs(1));
+        let retry_after = code.is_passing().then_some(Duration::from_secs(1));
         Self { code, detail: detail.into(), violations: None, retry_after }
     }
 
@@ -119,28 +43,31 @@ impl Problem {
 
     /// The answer, with `headers` beside its own.
     pub(super) fn respond(&self, request_id: &RequestId, headers: &HeaderMap) -> HttpResponse {
-        let (status, error, title) = self.code.row();
-        let mut response = HttpResponse::build(status);
+        let mut response = HttpResponse::build(self.code.status());
         for (name, value) in headers {
             response.append_header((name, value));
         }
         if let Some(pause) = self.retry_after {
             response.insert_header((RETRY_AFTER, whole_seconds(pause)));
         }
-        let body = Body {
-            r#type: format!("/docs/problems#{error}"),
-            title,
-            status: status.as_u16(),
-            detail: &self.detail,
-            error,
-            message: &self.detail,
-            errors: self.violations.as_ref().map(|all| all.iter().map(FieldError::from).collect()),
-            request_id: request_id.as_str(),
-        };
         response
             .insert_header((X_REQUEST_ID, request_id.to_header_value()))
             .insert_header((header::CONTENT_TYPE, "application/problem+json"))
-            .body(serde_json::to_vec(&body).unwrap_or_default())
+            .body(serde_json::to_vec(&self.body(request_id.as_str())).unwrap_or_default())
+    }
+
+    /// The body of the answer.
+    pub(super) fn body<'a>(&'a self, request_id: &'a str) -> Body<'a> {
+        Body {
+            r#type: self.code.explained_at(),
+            title: self.code.title(),
+            status: self.code.status().as_u16(),
+            detail: &self.detail,
+            error: self.code.name(),
+            message: &self.detail,
+            errors: self.violations.as_ref().map(|all| all.iter().map(FieldError::from).collect()),
+            request_id,
+        }
     }
 }
 
@@ -149,22 +76,39 @@ fn whole_seconds(pause: Duration) -> u64 {
     pause.as_secs().saturating_add(u64::from(pause.subsec_nanos() > 0)).max(1)
 }
 
-#[derive(Serialize)]
-struct Body<'a> {
+/// Why a request was not done: problem details (RFC 9457).
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub(super) struct Body<'a> {
+    /// Where this kind of problem is explained.
+    #[schema(schema_with = rules::problem_type)]
     r#type: String,
+    /// What kind of problem it is, for a person.
     title: &'static str,
+    /// The status of the answer.
+    #[schema(schema_with = rules::problem_status)]
     status: u16,
+    /// What is wrong this time, for a person.
     detail: &'a str,
+    /// What kind of problem it is, for a program.
+    #[schema(schema_with = rules::problem_code)]
     error: &'static str,
+    /// The same as `detail`.
     message: &'a str,
+    /// Every rule that the request breaks, where that is what is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     errors: Option<Vec<FieldError<'a>>>,
+    /// What the request is called in the log: the same as `X-Request-Id`.
     request_id: &'a str,
 }
 
-#[derive(Serialize)]
-struct FieldError<'a> {
+/// One broken rule.
+#[derive(Serialize, ToSchema)]
+pub(super) struct FieldError<'a> {
+    /// The member, parameter or header that breaks it: `email`, `data.name`.
     field: &'a str,
+    /// What is wrong with it, for a person.
     message: &'a str,
 }
 

@@ -22,19 +22,19 @@ use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
 use crate::wiring::Ports;
 
-struct Answer {
-    status: StatusCode,
-    headers: HeaderMap,
-    body: Value,
+pub(super) struct Answer {
+    pub(super) status: StatusCode,
+    pub(super) headers: HeaderMap,
+    pub(super) body: Value,
 }
 
 impl Answer {
-    fn header(&self, name: &str) -> &str {
+    pub(super) fn header(&self, name: &str) -> &str {
         self.headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
     }
 }
 
-fn in_memory() -> Ports {
+pub(super) fn in_memory() -> Ports {
     let store = Arc::new(InMemory::default());
     Ports {
         users: store.clone(),
@@ -55,7 +55,7 @@ fn users(users: MockUserRepository) -> Ports {
 }
 
 /// Asks an application for something, as its sender would see the answer.
-async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
+pub(super) async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
     let deadline = Deadline(Duration::from_millis(200));
     let (_newest, told) = watch::channel(Position::START);
     let streams = Streams::new(told, Duration::from_secs(1));

@@ -6,6 +6,7 @@ use roster_domain::{
     Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations, Written,
 };
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use super::BASE_PATH;
 use super::conditional::{ReadCondition, WriteCondition, etag};
@@ -13,6 +14,7 @@ use super::error::ApiError;
 use super::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
 use super::json::{Body, Json, Member, Object};
 use super::list::{ListRequest, next_cursor};
+use super::openapi::rules;
 use super::path::IdInPath;
 use super::position::ROSTER_POSITION;
 use crate::wiring::Services;
@@ -98,8 +100,12 @@ async fn delete(
 }
 
 /// The body of a `POST`, and of a `PUT`, which replaces both members.
-struct CreateUserRequest {
+#[derive(ToSchema)]
+#[schema(as = NewUser)]
+pub(super) struct CreateUserRequest {
+    #[schema(schema_with = rules::new_email)]
     email: Member,
+    #[schema(schema_with = rules::new_name)]
     name: Member,
 }
 
@@ -121,8 +127,12 @@ impl TryFrom<CreateUserRequest> for NewUser {
 }
 
 /// The body of a `PATCH`: a JSON Merge Patch (RFC 7396) of `email` and `name`.
-struct PatchUserRequest {
+#[derive(ToSchema)]
+#[schema(as = UserPatch)]
+pub(super) struct PatchUserRequest {
+    #[schema(schema_with = rules::new_email, required = false)]
     email: Member,
+    #[schema(schema_with = rules::new_name, required = false)]
     name: Member,
 }
 
@@ -144,13 +154,20 @@ impl TryFrom<PatchUserRequest> for UserChanges {
 }
 
 /// A user, as clients see it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = User)]
 pub(crate) struct UserResponse {
+    #[schema(schema_with = rules::id)]
     id: i64,
+    #[schema(schema_with = rules::email)]
     email: String,
+    #[schema(schema_with = rules::name)]
     name: String,
+    #[schema(schema_with = rules::time)]
     created_at: Timestamp,
+    #[schema(schema_with = rules::time)]
     updated_at: Timestamp,
+    #[schema(schema_with = rules::version)]
     version: i64,
 }
 
@@ -168,12 +185,17 @@ impl From<User> for UserResponse {
 }
 
 /// A page of users, as clients see it.
-#[derive(Debug, Serialize)]
-struct ListResponse {
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = UserPage)]
+pub(super) struct ListResponse {
+    #[schema(max_items = 100)]
     items: Vec<UserResponse>,
-    /// The cursor of the next page.
+    /// The cursor of the next page; null on the last one.
+    #[schema(required = true)]
     next: Option<String>,
+    /// How many users there are on all pages, where `count=exact` asked for it.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, minimum = 0)]
     total: Option<u64>,
 }
 

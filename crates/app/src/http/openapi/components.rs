@@ -1,0 +1,180 @@
+//! What several operations have in common: headers and parameters, by the names that they are referred to.
+
+use serde_json::json;
+use utoipa::openapi::header::{Header, HeaderBuilder};
+use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ComponentsBuilder, Object};
+use utoipa::openapi::{RefOr, Required, Schema};
+
+use super::rules::{self, integer, text};
+
+/// The headers of answers, and the parameters of requests.
+pub(super) fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
+    let mut components = components.build();
+    for (name, header) in headers() {
+        components.headers.insert(name.to_owned(), RefOr::T(header));
+    }
+    for (name, parameter) in parameters() {
+        components.parameters.insert(name.to_owned(), RefOr::T(parameter));
+    }
+    components.into()
+}
+
+fn headers() -> [(&'static str, Header); 7] {
+    [
+        (
+            "ETag",
+            header(
+                "The version of the user, in quotes: a strong entity tag.",
+                text("").pattern(Some("^\"[1-9][0-9]*\"$")).build(),
+            ),
+        ),
+        (
+            "Location",
+            header(
+                "Where the user is: relative to this service.",
+                text("").pattern(Some("^/api/v1/users/[1-9][0-9]*$")).build(),
+            ),
+        ),
+        (
+            "Link",
+            header(
+                "Where the next page is: relative, with `rel=\"next\"`. The last page has none.",
+                text("").pattern(Some("^<[^<>]+>; rel=\"next\"$")).build(),
+            ),
+        ),
+        (
+            "Roster-Position",
+            header("The newest position of the feed, to follow on from.", integer("", 0).build()),
+        ),
+        (
+            "Retry-After",
+            header("After how many seconds the same request may succeed.", integer("", 1).build()),
+        ),
+        ("Allow", header("The methods that the resource takes.", text("").build())),
+        (
+            "X-Request-Id",
+            header(
+                "What the request is called in the log: as its sender called it, or a new UUID.",
+                text("").pattern(Some("^[!-~]{1,128}$")).build(),
+            ),
+        ),
+    ]
+}
+
+fn header(description: &str, mut schema: Object) -> Header {
+    schema.description = None;
+    HeaderBuilder::new().description(Some(description)).schema(Some(schema)).build()
+}
+
+fn parameters() -> Vec<(&'static str, Parameter)> {
+    let limit =
+        |max: usize, default: usize| integer("", 1).maximum(Some(max)).default(Some(json!(default))).build();
+    let all = [
+        ("UserId", path("id", "The user's id.")),
+        ("PersonId", path("id", "The person's id in the directory.")),
+        ("Limit", query("limit", "How many users there are on a page at the most.", limit(100, 20))),
+        (
+            "After",
+            query(
+                "after",
+                "Where the page begins: the `next` of the page before, good for the same `order` and filters alone.",
+                text("").pattern(Some("^[A-Za-z0-9_-]+$")).build(),
+            ),
+        ),
+        (
+            "Order",
+            query(
+                "order",
+                "In which order of ids.",
+                rules::one_of(["asc", "desc"]).default(Some(json!("asc"))).build(),
+            ),
+        ),
+        (
+            "Email",
+            query(
+                "email",
+                "Only the user with exactly this e-mail, once it is trimmed and lowercased.",
+                text("").build(),
+            ),
+        ),
+        ("Name", query("name", "Only users whose names begin so; case does not matter.", rules::prefix())),
+        (
+            "Count",
+            query(
+                "count",
+                "Whether to count the users of all pages, which takes longer.",
+                rules::one_of(["exact"]).build(),
+            ),
+        ),
+        (
+            "FeedAfter",
+            query(
+                "after",
+                "After which position to begin; without it, at the oldest event that is kept.",
+                integer("", 0).build(),
+            ),
+        ),
+        (
+            "FeedLimit",
+            query(
+                "limit",
+                "How many events there are at the most; a stream has no such limit.",
+                limit(1000, 100),
+            ),
+        ),
+        (
+            "If-Match",
+            of_header(
+                "If-Match",
+                "Do it only where the user has one of these versions. Weak tags never match.",
+                rules::entity_tags(),
+            ),
+        ),
+        (
+            "If-None-Match",
+            of_header(
+                "If-None-Match",
+                "Answer with the user only where it has none of these versions.",
+                rules::entity_tags(),
+            ),
+        ),
+        (
+            "Last-Event-ID",
+            of_header(
+                "Last-Event-ID",
+                "The `id` of the last event that came, of a stream that shall go on from there; it counts more than `after`.",
+                text("").pattern(Some("^[0-9]{0,18}$")).build(),
+            ),
+        ),
+        (
+            "X-Request-Id",
+            of_header(
+                "X-Request-Id",
+                "What to call the request: 1 … 128 visible ASCII characters. Anything else is replaced.",
+                text("").build(),
+            ),
+        ),
+    ];
+    all.into()
+}
+
+fn path(name: &str, description: &str) -> Parameter {
+    let id = integer("", 1).build();
+    let parameter = parameter(name, ParameterIn::Path, description, id).required(Required::True);
+    parameter.example(Some(json!(1))).build()
+}
+
+fn query(name: &str, description: &str, schema: Object) -> Parameter {
+    parameter(name, ParameterIn::Query, description, schema).build()
+}
+
+fn of_header(name: &str, description: &str, schema: Object) -> Parameter {
+    parameter(name, ParameterIn::Header, description, schema).build()
+}
+
+fn parameter(name: &str, place: ParameterIn, description: &str, mut schema: Object) -> ParameterBuilder {
+    schema.description = None;
+    let parameter = ParameterBuilder::new().name(name).parameter_in(place).required(Required::False);
+    parameter.description(Some(description)).schema(Some(Schema::Object(schema)))
+}

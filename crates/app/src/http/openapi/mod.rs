@@ -1,0 +1,87 @@
+//! The API's description in OpenAPI 3.1, put together from one file a resource; at `/openapi.json`, and by
+//! `roster openapi`.
+//!
+//! Schemas of bodies stand beside the bodies, in the resources' own files; what they share is in [`rules`].
+
+mod components;
+mod directory;
+mod events;
+mod operation;
+pub(super) mod rules;
+mod service;
+mod users;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::LazyLock;
+
+use actix_web::{HttpResponse, web};
+use utoipa::openapi::schema::ComponentsBuilder;
+use utoipa::openapi::tag::TagBuilder;
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Server};
+
+use super::problem;
+
+/// What holds for all operations.
+const DESCRIPTION: &str = "\
+Users over REST, and a feed of what happens to them.
+
+Every path also answers with a trailing slash. `HEAD` is answered wherever `GET` is, without the body; \
+`OPTIONS` is answered everywhere with 204 and `Allow`, as is, with 405, a method that a resource does not take. \
+Every error is a `Problem`; its `type` leads to [what it means](/docs/problems). \
+Members of a request other than those named are ignored, and of parameters that stand twice the last counts.";
+
+const TAGS: [(&str, &str); 4] = [
+    ("users", "Users: make them, read them, change them, delete them."),
+    ("directory", "People of the external directory."),
+    ("events", "What happened here, and what others tell us."),
+    ("service", "The program itself."),
+];
+
+pub(super) fn routes(config: &mut web::ServiceConfig) {
+    config.service(
+        web::resource(["/openapi.json", "/openapi.json/"])
+            .route(web::get().to(get))
+            .route(web::head().to(get)),
+    );
+}
+
+async fn get() -> HttpResponse {
+    static RENDERED: LazyLock<String> = LazyLock::new(render);
+    HttpResponse::Ok().content_type("application/json").body(RENDERED.as_str())
+}
+
+/// The document, as text.
+pub fn render() -> String {
+    // What is rendered has no maps with odd keys, so that it cannot fail.
+    serde_json::to_string_pretty(&document()).unwrap_or_default()
+}
+
+fn document() -> OpenApi {
+    let mut info = Info::new("Roster", env!("CARGO_PKG_VERSION"));
+    info.description = Some(DESCRIPTION.to_owned());
+    info.license = Some(license());
+    let mut paths = operation::paths();
+    for describe in [users::paths, directory::paths, events::paths, service::paths] {
+        describe(&mut paths);
+    }
+    let components = ComponentsBuilder::new();
+    let components = components.schema_from::<problem::Body<'_>>().schema_from::<problem::FieldError<'_>>();
+    let components = service::schemas(events::schemas(directory::schemas(users::schemas(components))));
+    let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
+    OpenApiBuilder::new()
+        .info(info)
+        .servers(Some([Server::new("/")]))
+        .tags(Some(tags))
+        .paths(paths)
+        .components(Some(components::shared(components).build()))
+        .build()
+}
+
+fn license() -> utoipa::openapi::License {
+    utoipa::openapi::LicenseBuilder::new()
+        .name("MIT OR Apache-2.0")
+        .identifier(Some("MIT OR Apache-2.0"))
+        .build()
+}

@@ -1,0 +1,160 @@
+//! The document and the router say the same, and what the document says can be done can be done.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use actix_web::http::{Method, header};
+use actix_web::test::TestRequest;
+use serde_json::Value;
+
+use super::super::BASE_PATH;
+use super::super::tests::{Answer, ask, in_memory};
+use crate::http::Lifecycle;
+use crate::wiring::Ports;
+
+const METHODS: [&str; 7] = ["get", "post", "put", "patch", "delete", "trace", "query"];
+
+fn document() -> Value {
+    serde_json::from_str(&super::render()).unwrap()
+}
+
+/// Each operation: its path, its method, and what is said of it.
+fn operations(document: &Value) -> Vec<(&str, &str, &Value)> {
+    let paths = document["paths"].as_object().unwrap();
+    paths
+        .iter()
+        .flat_map(|(path, item)| {
+            let methods = item.as_object().unwrap().iter();
+            methods.map(move |(method, operation)| (path.as_str(), method.as_str(), operation))
+        })
+        .collect()
+}
+
+async fn send(ports: &Ports, method: &str, path: &str, body: Option<(&str, &Value)>) -> Answer {
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+    let request = TestRequest::with_uri(&path.replace("{id}", "1")).method(method);
+    let request = match body {
+        None => request,
+        Some((media_type, body)) => {
+            request.insert_header((header::CONTENT_TYPE, media_type)).set_payload(body.to_string())
+        }
+    };
+    ask(ports.clone(), Lifecycle::default(), request).await
+}
+
+#[actix_web::test]
+async fn every_documented_operation_is_routed_with_and_without_a_trailing_slash() {
+    let document = document();
+    for (path, method, _) in operations(&document) {
+        for path in [path.to_owned(), format!("{path}/")] {
+            let answer = send(&in_memory(), method, &path, None).await;
+            assert_ne!(answer.status, 405, "{method} {path}");
+            let detail = answer.body["detail"].as_str().unwrap_or_default();
+            assert!(!detail.starts_with("Nothing is at"), "{method} {path}: {}", answer.body);
+        }
+    }
+}
+
+#[actix_web::test]
+async fn a_method_that_is_not_documented_is_not_routed() {
+    let document = document();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for method in METHODS.iter().filter(|method| item.get(method).is_none()) {
+            let answer = send(&in_memory(), method, path, None).await;
+            assert_eq!(answer.status, 405, "{method} {path} is routed, and not documented");
+        }
+    }
+}
+
+/// What every file below `src/http` registers, as `web::resource(["/users", "/users/"])`.
+fn registered(folder: &Path, found: &mut BTreeSet<String>) {
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            registered(&path, found);
+        } else if !path.ends_with("tests.rs") {
+            let source = std::fs::read_to_string(&path).unwrap();
+            assert!(
+                !source.contains(concat!("web::resource", "(\"")),
+                "{}: no trailing slash",
+                path.display()
+            );
+            for resource in source.split(concat!("web::resource", "([\"")).skip(1) {
+                let mut paths = resource.split('"').step_by(2);
+                let (path, with_slash) = (paths.next().unwrap(), paths.next().unwrap());
+                assert_eq!(with_slash, format!("{path}/"));
+                found.insert(path.to_owned());
+            }
+        }
+    }
+}
+
+#[test]
+fn every_resource_that_the_source_registers_is_documented() {
+    let mut found = BTreeSet::new();
+    registered(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http"), &mut found);
+    let document = document();
+    let documented = document["paths"].as_object().unwrap().keys();
+    let documented = documented.map(|path| path.strip_prefix(BASE_PATH).unwrap_or(path).to_owned());
+    assert_eq!(documented.collect::<BTreeSet<_>>(), found);
+}
+
+#[actix_web::test]
+async fn the_examples_of_bodies_are_taken() {
+    let document = document();
+    let mut taken = 0;
+    for (path, method, operation) in operations(&document) {
+        let contents = operation["requestBody"]["content"].as_object().into_iter().flatten();
+        for (media_type, content) in contents {
+            let ports = in_memory();
+            if path.contains("{id}") {
+                let ada = &document["paths"]["/api/v1/users"]["post"]["requestBody"]["content"];
+                let ada = &ada["application/json"]["example"];
+                send(&ports, "post", "/api/v1/users", Some(("application/json", ada))).await;
+            }
+            let answer = send(&ports, method, path, Some((media_type, &content["example"]))).await;
+            // There is no directory here to make a user from.
+            let expected =
+                if path.ends_with("/from-directory") { [503].as_slice() } else { &[200, 201, 202] };
+            assert!(expected.contains(&answer.status.as_u16()), "{method} {path}: {}", answer.body);
+            taken += 1;
+        }
+    }
+    assert_eq!(taken, 7, "every body has an example for each of its media types");
+}
+
+#[actix_web::test]
+async fn every_status_and_header_of_an_answer_is_documented() {
+    let document = document();
+    for (path, method, operation) in operations(&document) {
+        let answer = send(&in_memory(), method, path, None).await;
+        let response = &operation["responses"][answer.status.as_str()];
+        assert!(response.is_object(), "{method} {path}: {} {}", answer.status, answer.body);
+        for name in ["etag", "location", "roster-position", "retry-after", "x-request-id"] {
+            let is_documented = response["headers"].as_object().is_some_and(|headers| {
+                headers.keys().any(|documented| documented.eq_ignore_ascii_case(name))
+            });
+            let is_sent = answer.headers.contains_key(name);
+            assert_eq!(is_sent, is_documented, "{name} of {method} {path}: {}", answer.status);
+        }
+    }
+}
+
+#[test]
+fn operations_have_ids_of_their_own_and_every_reference_leads_somewhere() {
+    let document = document();
+    let operations = operations(&document);
+    let ids: BTreeSet<_> = operations.iter().map(|(.., one)| one["operationId"].as_str().unwrap()).collect();
+    assert_eq!(ids.len(), operations.len());
+    let mut pending = vec![&document];
+    while let Some(value) = pending.pop() {
+        if let Some(reference) = value.get("$ref").and_then(Value::as_str) {
+            assert!(document.pointer(reference.trim_start_matches('#')).is_some(), "{reference}");
+        }
+        if let Some(next) = value.get("operationId").and_then(Value::as_str) {
+            assert!(ids.contains(next), "{next}");
+        }
+        pending.extend(value.as_object().into_iter().flat_map(|members| members.values()));
+        pending.extend(value.as_array().into_iter().flatten());
+    }
+}
