@@ -18,8 +18,10 @@ mod directory;
 mod docs;
 mod errors;
 mod events;
+mod headers;
 mod health;
 mod kit;
+mod methods;
 mod nats;
 mod people;
 mod program;
@@ -71,6 +73,8 @@ fn trials() -> Vec<Trial> {
         architecture::suite(),
         directory::suite(),
         docs::suite(),
+        headers::suite(),
+        methods::suite(),
         errors::suite(),
         request_id::suite(),
         health::suite(),

@@ -1,8 +1,9 @@
 //! What tells clients of the API: its description, and its pages.
 
 mod openapi;
+mod pages;
 
 /// All tests of it.
 pub(crate) fn suite() -> Vec<libtest_mimic::Trial> {
-    openapi::suite()
+    [openapi::suite(), pages::suite()].into_iter().flatten().collect()
 }

@@ -42,6 +42,11 @@ impl Answer {
         self.status
     }
 
+    /// Whether there is a header of this name.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.headers.contains_key(name)
+    }
+
     /// The one header of this name.
     #[track_caller]
     pub(crate) fn header(&self, name: &str) -> String {

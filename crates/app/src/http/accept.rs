@@ -9,13 +9,14 @@ use actix_web::middleware::Next;
 
 use super::error::ApiError;
 
-/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. A
-/// `DELETE` has no body to be accepted.
+/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. The
+/// answers to `DELETE` and `OPTIONS` have no body to be accepted.
 pub(super) async fn json<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let has_body = request.match_pattern().is_some() && request.method() != Method::DELETE;
+    let has_none = matches!(*request.method(), Method::DELETE | Method::OPTIONS);
+    let has_body = request.match_pattern().is_some() && !has_none;
     if has_body && choose(request.headers(), &["application/json"]).is_none() {
         let refused = ApiError::NotAcceptable("application/json");
         return Ok(request.error_response(refused).map_into_right_body());

@@ -5,14 +5,16 @@ use std::time::{Duration, Instant};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use tracing::{Instrument, error, info, info_span};
 
 use super::error::ApiError;
+use super::guarded::guard;
 use super::lifecycle::Lifecycle;
+use super::methods::{allow_options, is_offer};
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
 use crate::failure::chain;
@@ -56,16 +58,26 @@ fn complete<B: MessageBody + 'static>(
     id: &RequestId,
     lifecycle: &Lifecycle,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
+    let mut response = response;
+    allow_options(&mut response);
     let status = response.status();
-    let mut response = if status.is_client_error() || status.is_server_error() {
+    let mut response = if is_offer(&response) {
+        let mut answer = HttpResponse::NoContent();
+        for (name, value) in response.headers() {
+            answer.append_header((name, value));
+        }
+        response.into_response(answer.finish()).map_into_right_body()
+    } else if status.is_client_error() || status.is_server_error() {
         let problem = problem_of(response.response().error(), status);
         let answer = problem.respond(id, response.headers());
         response.into_response(answer).map_into_right_body()
     } else {
         response.map_into_left_body()
     };
+    let method = response.request().method().clone();
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.to_header_value());
+    guard(&method, headers);
     if lifecycle.is_stopping() {
         close(headers);
     }
@@ -116,6 +128,7 @@ impl ResponseError for Unanswered {
 
     fn error_response(&self) -> HttpResponse {
         let mut response = self.problem.respond(&self.id, &HeaderMap::new());
+        guard(&Method::GET, response.headers_mut());
         if self.is_last {
             close(response.headers_mut());
         }

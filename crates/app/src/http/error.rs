@@ -41,7 +41,7 @@ impl ApiError {
     /// The code and the message of the error, for where it has no answer of its own.
     pub(crate) fn told(&self) -> (&'static str, Cow<'static, str>) {
         let problem = Problem::from(self);
-        (problem.code.as_str(), problem.detail)
+        (problem.code.name(), problem.detail)
     }
 
     /// Whether it is for the log to say what broke.

@@ -8,16 +8,19 @@ mod code;
 mod conditional;
 mod cursor;
 mod directory;
+mod docs;
 mod error;
 mod events;
 mod export;
 mod explained;
+mod guarded;
 mod health;
 mod idempotency;
 mod import;
 mod json;
 mod lifecycle;
 mod list;
+mod methods;
 mod metrics;
 pub mod openapi;
 mod path;
@@ -75,6 +78,7 @@ pub fn app(
         .configure(health::routes)
         .configure(metrics::routes)
         .configure(openapi::routes)
+        .configure(docs::routes)
         .service(
             web::scope(BASE_PATH)
                 .configure(events::routes)

@@ -101,7 +101,7 @@ fn event_in(kind: &str, members: &[&str]) -> Object {
         .property("id", limited("What its source calls it.", 256))
         .property("source", limited("Who tells of it.", 384))
         .property("type", one_of([kind]))
-        .property("time", rules::or_null(text("When it happened.").format(rules::date_time())))
+        .property("time", rules::or_null(text("When it happened.").format(Some(rules::date_time()))))
         .property("datacontenttype", rules::or_null(text("What `data` is: JSON.").pattern(Some(JSON))))
         .property("data", data.schema_type(Type::Object));
     ["specversion", "id", "source", "type", "data"].into_iter().fold(event, ObjectBuilder::required).build()

@@ -2,9 +2,7 @@
 //! schema can say it. Patterns name every character, because regular expressions differ in what `\s` is.
 
 use serde_json::json;
-use utoipa::openapi::schema::{
-    KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, SchemaType, Type,
-};
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 
 use crate::http::problem::Code;
 
@@ -67,7 +65,7 @@ const PREFIX: &str = concat!("^[", space!(), "]*[^", control!(), "]*$");
 /// Text without control characters.
 pub(super) const TEXT: &str = concat!("^[^", control!(), "]+$");
 /// `*`, or a list of entity tags.
-const ENTITY_TAGS: &str = r#"^([ \t]*\*[ \t]*|[ \t,]*(W/)?"[!#-~]*"([ \t]*,[ \t,]*(W/)?"[!#-~]*")*[ \t,]*)$"#;
+const ENTITY_TAGS: &str = r#"^(\*|(W/)?"[!#-~]*"( *, *(W/)?"[!#-~]*")*)$"#;
 /// A time of RFC 3339 in UTC, with six digits of a second.
 const TIME: &str = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z$";
 
@@ -79,7 +77,9 @@ pub(super) fn text(description: &str) -> ObjectBuilder {
 pub(super) fn integer(description: &str, minimum: usize) -> ObjectBuilder {
     let int64 = SchemaFormat::KnownFormat(KnownFormat::Int64);
     let object = ObjectBuilder::new().schema_type(Type::Integer).format(Some(int64));
-    object.description(Some(description)).minimum(Some(minimum)).maximum(Some(i64::MAX as isize))
+    #[expect(clippy::cast_possible_truncation, reason = "on 32 bits the description would say too little")]
+    let maximum = i64::MAX as isize;
+    object.description(Some(description)).minimum(Some(minimum)).maximum(Some(maximum))
 }
 
 /// One of these texts.
@@ -87,8 +87,8 @@ pub(super) fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> ObjectBuil
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts))
 }
 
-pub(super) fn date_time() -> Option<SchemaFormat> {
-    Some(SchemaFormat::KnownFormat(KnownFormat::DateTime))
+pub(super) fn date_time() -> SchemaFormat {
+    SchemaFormat::KnownFormat(KnownFormat::DateTime)
 }
 
 pub(in crate::http) fn id() -> Object {
@@ -119,7 +119,7 @@ pub(in crate::http) fn name() -> Object {
 }
 
 pub(in crate::http) fn time() -> Object {
-    let time = text("In UTC, to the microsecond.").format(date_time()).pattern(Some(TIME));
+    let time = text("In UTC, to the microsecond.").format(Some(date_time())).pattern(Some(TIME));
     time.examples([json!("2026-11-23T10:00:00.000000Z")]).build()
 }
 
@@ -160,8 +160,9 @@ pub(in crate::http) fn health() -> Object {
 }
 
 /// A text that may be null, which is as if it were not there.
-pub(super) fn or_null(object: ObjectBuilder) -> Object {
-    object.schema_type(SchemaType::from_iter([Type::String, Type::Null])).build()
+pub(super) fn or_null(text: ObjectBuilder) -> OneOfBuilder {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    OneOfBuilder::new().item(text).item(null)
 }
 
 /// One of several kinds of object, told apart by the member `type`.

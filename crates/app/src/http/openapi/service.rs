@@ -47,6 +47,20 @@ pub(super) fn paths(paths: &mut Paths) {
         operation("getOpenApi", TAG, "Read this document")
             .answering(200, empty("This document").content("application/json", object.build())),
     );
+    at(
+        paths,
+        Get,
+        "/docs",
+        operation("getDocs", TAG, "Look at this document, and try it")
+            .answering(200, page("A page for a browser; it needs no internet", "text/html")),
+    );
+    at(
+        paths,
+        Get,
+        "/docs/problems",
+        operation("getProblems", TAG, "Read what each kind of error means")
+            .answering(200, page("A page for a browser, with an anchor for each `error`", "text/html")),
+    );
 }
 
 fn page(description: &str, media_type: &str) -> ResponseBuilder {

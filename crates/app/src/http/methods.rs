@@ -1,0 +1,28 @@
+//! `OPTIONS`, and `Allow`: the router knows which methods a resource takes, and says so where it is asked for
+//! another. What a resource can be asked for is answered from that (RFC 9110 §9.3.7).
+
+use actix_web::dev::ServiceResponse;
+use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::{Method, StatusCode};
+
+/// Adds `OPTIONS` to the methods that a resource says it takes: it is answered for all of them.
+pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return;
+    }
+    let methods = response.headers().get(ALLOW).and_then(|methods| methods.to_str().ok());
+    let mut methods: Vec<_> = methods.unwrap_or_default().split(',').map(str::trim).collect();
+    methods.push("OPTIONS");
+    methods.retain(|method| !method.is_empty());
+    if let Ok(methods) = HeaderValue::try_from(methods.join(", ")) {
+        response.headers_mut().insert(ALLOW, methods);
+    }
+}
+
+/// Whether an answer says what can be asked for, to somebody who wants to know: of a resource, or of the
+/// service, whose path is `*`.
+pub(super) fn is_offer<B>(response: &ServiceResponse<B>) -> bool {
+    let asked = response.request().method() == Method::OPTIONS;
+    let told = response.status() == StatusCode::METHOD_NOT_ALLOWED || response.request().path() == "*";
+    asked && told
+}
