@@ -14,6 +14,7 @@
 
 mod architecture;
 mod bulk;
+mod cross_origin;
 mod directory;
 mod docs;
 mod errors;
@@ -73,6 +74,7 @@ fn trials() -> Vec<Trial> {
         architecture::suite(),
         directory::suite(),
         docs::suite(),
+        cross_origin::suite(),
         headers::suite(),
         methods::suite(),
         errors::suite(),

@@ -16,7 +16,7 @@ use tracing::{info, warn};
 use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig};
 use crate::failure::Failure;
-use crate::http::{self, Deadline, Lifecycle, Streams};
+use crate::http::{self, CrossOrigin, Deadline, Lifecycle, Streams};
 use crate::metrics::Metrics;
 use crate::wiring::{self, Services};
 use crate::{logging, setup};
@@ -57,9 +57,14 @@ async fn run(config: Config) -> Result<(), Failure> {
     let deadline = Deadline(config.http.request_timeout);
     let streams = Streams::new(newest, config.http.stream_idle_timeout);
 
+    let cors = CrossOrigin::new(config.http.cors_origins.clone());
+
     let app = {
         let (lifecycle, streams) = (lifecycle.clone(), streams.clone());
-        move || http::app(services.clone(), lifecycle.clone(), deadline, streams.clone(), metrics.clone())
+        move || {
+            let (services, lifecycle) = (services.clone(), lifecycle.clone());
+            http::app(services, lifecycle, deadline, streams.clone(), metrics.clone(), cors.clone())
+        }
     };
     let idle = config.http.stream_idle_timeout;
     let server = HttpServer::new(app)

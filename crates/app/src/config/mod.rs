@@ -9,7 +9,7 @@ mod log;
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use directory::DirectoryConfig;
 pub use events::EventsConfig;
-pub use http::HttpConfig;
+pub use http::{HttpConfig, Origin};
 pub use log::{LogConfig, LogFormat};
 
 use std::time::Duration;

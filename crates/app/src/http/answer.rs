@@ -11,6 +11,7 @@ use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use tracing::{Instrument, error, info, info_span};
 
+use super::cross_origin;
 use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
@@ -96,7 +97,8 @@ fn problem_of(error: Option<&Error>, status: StatusCode) -> Problem {
         let cause = ours.map(|error| chain(error)).or_else(|| error.map(ToString::to_string));
         error!(cause = cause.as_deref().unwrap_or("unknown"), "could not answer");
     }
-    ours.map_or_else(|| Problem::from(status), Problem::from)
+    let refused = || error.and_then(cross_origin::refused).unwrap_or_else(|| Problem::from(status));
+    ours.map_or_else(refused, Problem::from)
 }
 
 /// An error of a request that is not there any more to be answered in the usual way: it has its answer

@@ -6,6 +6,7 @@ mod answer;
 mod coding;
 mod code;
 mod conditional;
+mod cross_origin;
 mod cursor;
 mod directory;
 mod docs;
@@ -40,6 +41,7 @@ use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
 pub use answer::Deadline;
+pub use cross_origin::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use sse::Streams;
 
@@ -59,6 +61,7 @@ pub fn app(
     deadline: Deadline,
     streams: Streams,
     metrics: Metrics,
+    cross_origin: CrossOrigin,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -74,6 +77,7 @@ pub fn app(
         .app_data(web::Data::new(deadline))
         .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
+        .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))
         .configure(health::routes)
         .configure(metrics::routes)

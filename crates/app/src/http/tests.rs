@@ -16,7 +16,7 @@ use roster_domain::testing::{InMemory, ManualClock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Deadline, Lifecycle, Streams, app};
+use super::{CrossOrigin, Deadline, Lifecycle, Streams, app};
 use crate::metrics::Metrics;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
@@ -59,7 +59,9 @@ pub(super) async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest
     let deadline = Deadline(Duration::from_millis(200));
     let (_newest, told) = watch::channel(Position::START);
     let streams = Streams::new(told, Duration::from_secs(1));
-    let app = init_service(app(ports.into(), lifecycle, deadline, streams, Metrics::default())).await;
+    let cors = CrossOrigin::default();
+    let app = app(ports.into(), lifecycle, deadline, streams, Metrics::default(), cors);
+    let app = init_service(app).await;
     let answer = try_call_service(&app, request.to_request()).await;
     let response = match answer {
         Ok(response) => response.into_parts().1.map_into_boxed_body(),

@@ -1,0 +1,56 @@
+//! Which pages of other origins may use the API in a browser (CORS, as the Fetch standard has it).
+
+use actix_cors::{Cors, CorsError};
+use actix_web::Error;
+use actix_web::http::{Method, header};
+use actix_web::middleware::Condition;
+
+use super::position::ROSTER_POSITION;
+use super::problem::{Code, Problem};
+use super::request_id::X_REQUEST_ID;
+use crate::config::Origin;
+
+/// The origins whose pages may use the API; none, where there are none.
+#[derive(Debug, Clone, Default)]
+pub struct CrossOrigin(Vec<Origin>);
+
+impl CrossOrigin {
+    /// Pages of these may.
+    pub fn new(origins: Vec<Origin>) -> Self {
+        Self(origins)
+    }
+
+    /// Tells browsers so.
+    pub(super) fn layer(self) -> Condition<Cors> {
+        let cors = Cors::default()
+            .allowed_methods([
+                Method::GET,
+                Method::HEAD,
+                Method::POST,
+                Method::PUT,
+                Method::PATCH,
+                Method::DELETE,
+            ])
+            .allow_any_header()
+            .expose_headers([
+                header::ALLOW,
+                header::ETAG,
+                header::LINK,
+                header::LOCATION,
+                header::RETRY_AFTER,
+                ROSTER_POSITION,
+                X_REQUEST_ID,
+            ])
+            .max_age(3600);
+        let cors = self.0.iter().fold(cors, |cors, origin| match origin {
+            Origin::Any => cors.allow_any_origin().send_wildcard(),
+            Origin::Of(origin) => cors.allowed_origin(origin),
+        });
+        Condition::new(!self.0.is_empty(), cors)
+    }
+}
+
+/// What to say where a page asked whether it may, and may not.
+pub(super) fn refused(error: &Error) -> Option<Problem> {
+    error.as_error::<CorsError>().map(|error| Problem::new(Code::MalformedRequest, error.to_string()))
+}
