@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use roster_domain::{Change, UserId};
 use tokio::time::{sleep, timeout};
 
@@ -14,6 +15,7 @@ suite![
     a_client_that_hangs_up_keeps_what_was_acknowledged,
     a_client_that_sends_nothing_is_cut_off,
     a_client_that_takes_its_time_is_not,
+    a_client_that_reads_nothing_is_cut_off,
     every_acknowledged_line_is_there_after_a_crash,
     an_import_under_way_is_finished_before_the_program_stops,
     an_import_that_never_ends_does_not_keep_the_program_from_stopping,
@@ -102,6 +104,31 @@ async fn a_client_that_takes_its_time_is_not(database: Database) {
     assert_eq!(errors(&download.rest().await).len(), 4);
 }
 
+/// More than what lies in buffers on its way to a client that does not read.
+async fn many_users(database: &Database) {
+    let name = "x".repeat(150);
+    let numbers =
+        "WITH RECURSIVE numbers (n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < 60000)";
+    let users = format!("SELECT n || '@example.org', '{name}', '{name}' FROM numbers");
+    database.execute(&format!("{numbers} INSERT INTO users (email, name, name_key) {users}")).await;
+}
+
+async fn a_client_that_reads_nothing_is_cut_off(database: Database) {
+    let roster = Program::serving(&database).and(["--stream-idle-timeout", "1"]).serve().await;
+    many_users(&database).await;
+    let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
+    let Next::Line(_) = export.next().await else { panic!("the export begins") };
+
+    sleep(Duration::from_secs(6)).await;
+
+    let mut lines = 1;
+    while let Next::Line(_) = export.next().await {
+        lines += 1;
+    }
+    assert!(lines < 60_000, "all of the users were sent to a client that did not read");
+    roster.user("after").await;
+}
+
 async fn every_acknowledged_line_is_there_after_a_crash(database: Database) {
     let mut told = BTreeSet::new();
     for round in 0..4 {
@@ -133,13 +160,21 @@ async fn an_import_under_way_is_finished_before_the_program_stops(roster: Roster
     let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
     upload.send(line("first")).await.unwrap();
     let Next::Line(_) = download.next().await else { panic!("a line is answered") };
+    // Connections to the database that other workers of the server opened, which end before this one does.
+    join_all((0..40).map(|_| roster.get(USERS).into_future())).await;
 
     roster.terminate();
     sleep(Duration::from_millis(500)).await;
-    upload.send(lines("user", 1_000)).await.unwrap();
+    for part in 0..20 {
+        upload.send(lines(&format!("user{part}-"), 50)).await.unwrap();
+        for _ in 0..50 {
+            let Next::Line(line) = download.next().await else { panic!("a line is answered") };
+            assert!(line["id"].is_i64(), "{line}");
+        }
+    }
     upload.finish().await;
 
-    assert_eq!(download.rest().await.len(), 1_000);
+    assert_eq!(download.next().await, Next::End);
     let exit = roster.exit().await;
     assert_eq!(exit.code, Some(0), "{exit:?}");
     assert_eq!(created(&database).await.len(), 1_001);
@@ -160,18 +195,32 @@ async fn an_import_that_never_ends_does_not_keep_the_program_from_stopping(datab
     assert_eq!(created(&database).await.len(), 10);
 }
 
-async fn an_export_under_way_is_finished_before_the_program_stops(roster: Roster) {
-    let made = roster.request("POST", IMPORT).body("application/x-ndjson", lines("user", 20_000)).await;
-    assert_eq!(made.lines().len(), 20_000);
-    let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
-    let Next::Line(_) = export.next().await else { panic!("the export begins") };
+/// Whichever worker of the server began the connection to the database that an export reads from: those that
+/// have nothing to do end at once.
+async fn an_export_under_way_is_finished_before_the_program_stops(database: Database) {
+    let program = Program::serving(&database).and(["--database-pool-size", "8"]);
+    drop(program.serve().await);
+    many_users(&database).await;
+    for _ in 0..3 {
+        let roster = program.serve().await;
+        join_all((0..40).map(|_| roster.get(USERS).into_future())).await;
+        let mut exports = [
+            Download::get(&roster, EXPORT, "Accept: */*").await,
+            Download::get(&roster, EXPORT, "Accept: */*").await,
+        ];
+        for export in &mut exports {
+            let Next::Line(_) = export.next().await else { panic!("the export begins") };
+        }
 
-    roster.terminate();
-    sleep(Duration::from_millis(500)).await;
+        roster.terminate();
+        sleep(Duration::from_millis(500)).await;
 
-    assert_eq!(export.rest().await.len(), 19_999);
-    let exit = roster.exit().await;
-    assert_eq!(exit.code, Some(0), "{exit:?}");
+        for export in &mut exports {
+            assert_eq!(export.rest().await.len(), 59_999);
+        }
+        let exit = roster.exit().await;
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+    }
 }
 
 async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(database): OnPostgres) {
@@ -203,9 +252,7 @@ async fn an_export_that_fails_is_broken_off(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
     let roster = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).serve().await;
-    // More than what lies in buffers on its way to a client that does not read.
-    let many = "INSERT INTO users (email, name, name_key) SELECT n || '@example.org', repeat('x', 150), repeat('x', 150) FROM generate_series(1, 60000) AS n";
-    database.execute(many).await;
+    many_users(&database).await;
     let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
     let Next::Line(_) = export.next().await else { panic!("the export begins") };
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection};
+use tokio::runtime::Handle;
 use tokio::time::timeout;
 use tokio_postgres::Config;
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -28,6 +29,9 @@ pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     cache: bool,
+    /// Where connections live, whoever asks for one: a server's workers, each with a runtime of its own, end
+    /// one by one, and must not take with them what the others work with.
+    home: Option<Handle>,
     /// How long opening may take, on whatever host.
     pub(crate) within: Duration,
     /// `host:port` of each server, for messages.
@@ -49,6 +53,7 @@ impl Connector {
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
             cache: settings.statement_cache,
+            home: Handle::try_current().ok(),
             within: settings.connect_timeout * hosts,
             servers: servers(&config),
             config,
@@ -77,7 +82,17 @@ impl Connector {
 
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let late = || ConnectionError::BadConnection(format!("no answer within {:?}", self.within));
-        timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(late()))
+        timeout(self.within, self.open_at_home()).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    /// Opens it where it is to live; where that has ended, or never was, here.
+    async fn open_at_home(&self) -> ConnectionResult<AsyncPgConnection> {
+        let Some(home) = &self.home else { return self.open().await };
+        let connector = self.clone();
+        match home.spawn(async move { connector.open().await }).await {
+            Ok(opened) => opened,
+            Err(_ended) => self.open().await,
+        }
     }
 
     async fn open(&self) -> ConnectionResult<AsyncPgConnection> {
