@@ -41,6 +41,11 @@ kill times="60":
 test-bulk:
     ROSTER_TEST_BULK_USERS=1000000 cargo test --workspace --locked -- bulk::memory
 
+# Hold the server to its description with schemathesis; arguments go to it: `just fuzz-api --max-examples 1000`
+fuzz-api *ARGS:
+    cargo build --locked -p roster
+    tests/fuzz-api {{ ARGS }}
+
 # Pack the crates that others can use, as they would be published
 package:
     cargo package --locked --allow-dirty -p roster-domain -p roster-cassette-macros -p roster-cassette

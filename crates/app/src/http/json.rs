@@ -13,6 +13,7 @@ use futures_util::StreamExt;
 use roster_domain::{Violation, Violations};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
@@ -174,9 +175,12 @@ impl Member {
         }
     }
 
-    /// The member's whole number, which has to be there.
+    /// The member's whole number, which has to be there; `7.0` is one as well (JSON Schema 2020-12 §6.1.1).
     pub(super) fn required_integer(self) -> Result<i64, Violations> {
-        self.required("a 64-bit integer")
+        let (name, expected) = (self.name, "a 64-bit integer");
+        let number = self.required::<Number>(expected)?;
+        let integer = number.as_i64().or_else(|| whole(number.as_f64()?));
+        Ok(integer.ok_or_else(|| Violation::wrong_type(name, expected))?)
     }
 
     fn required<T: DeserializeOwned>(self, expected: &str) -> Result<T, Violations> {
@@ -184,6 +188,17 @@ impl Member {
         let value = value.ok_or_else(|| Violation::required(self.name))?;
         Ok(serde_json::from_str(value).map_err(|_| Violation::wrong_type(self.name, expected))?)
     }
+}
+
+/// A number without a fraction, as far as every whole number up to it can be told from its neighbours.
+fn whole(number: f64) -> Option<i64> {
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "there is no fraction to lose, and it is small enough"
+    )]
+    let integer = (number.fract() == 0.0 && number.abs() <= EXACT).then_some(number as i64);
+    integer
 }
 
 #[cfg(test)]
@@ -267,7 +282,7 @@ mod tests {
 
     #[test]
     fn a_member_is_of_its_type_or_says_what_is_wrong_with_it() {
-        let mut object = Object::parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null, "m": "\ud800", "n": 1e999}"#)
+        let mut object = Object::parse(br#"{"a": "x", "b": null, "c": 7, "d": "one", "d": "two", "f_g": -7, "h_i": "7", "j": 7.5, "k": null, "m": "\ud800", "n": 1e999, "o": 7.0, "p": -7e2, "q": 9e15, "r": 1e17}"#)
             .unwrap_or_else(|e| panic!("{e}"));
         let text = |text: &str| Ok::<_, Violations>(text.to_owned());
         assert_eq!(object.take("a").required_text(text), Ok("x".to_owned()));
@@ -277,9 +292,13 @@ mod tests {
         assert_eq!(object.take("e").optional_text(text), Ok(None));
         assert_eq!(object.take("e").required_text(text).unwrap_err().to_string(), "E is required");
         assert_eq!(object.take("f_g").required_integer(), Ok(-7));
+        assert_eq!(object.take("o").required_integer(), Ok(7));
+        assert_eq!(object.take("p").required_integer(), Ok(-700));
+        assert_eq!(object.take("q").required_integer(), Ok(9_000_000_000_000_000));
         assert_eq!(object.take("m").required_text(text).unwrap_err().to_string(), "M must be valid Unicode");
         for (name, expected) in [
             ("n", "N must be a 64-bit integer"),
+            ("r", "R must be a 64-bit integer"),
             ("h_i", "H i must be a 64-bit integer"),
             ("j", "J must be a 64-bit integer"),
             ("k", "K is required"),
