@@ -3,8 +3,8 @@
 
 mod accept;
 mod answer;
-mod coding;
 mod code;
+mod coding;
 mod conditional;
 mod cross_origin;
 mod cursor;
@@ -12,8 +12,8 @@ mod directory;
 mod docs;
 mod error;
 mod events;
-mod export;
 mod explained;
+mod export;
 mod guarded;
 mod health;
 mod idempotency;

@@ -20,7 +20,7 @@ pub(super) fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
     components.into()
 }
 
-fn headers() -> [(&'static str, Header); 7] {
+fn headers() -> [(&'static str, Header); 8] {
     [
         (
             "ETag",
@@ -50,6 +50,13 @@ fn headers() -> [(&'static str, Header); 7] {
         (
             "Retry-After",
             header("After how many seconds the same request may succeed.", integer("", 1).build()),
+        ),
+        (
+            "Idempotency-Replayed",
+            header(
+                "Whether this is what the first request with the same key brought about.",
+                rules::one_of(["true"]).build(),
+            ),
         ),
         ("Allow", header("The methods that the resource takes.", text("").build())),
         (
@@ -124,6 +131,30 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             ),
         ),
         (
+            "DryRun",
+            query(
+                "dry_run",
+                "Whether to check the lines alone, and write nothing.",
+                rules::one_of(["true", "false"]).build(),
+            ),
+        ),
+        (
+            "Report",
+            query(
+                "report",
+                "Which outcomes to tell: of all lines, or of those that failed and, last, how many there were.",
+                rules::one_of(["all", "errors"]).build(),
+            ),
+        ),
+        (
+            "Idempotency-Key",
+            of_header(
+                "Idempotency-Key",
+                "What the client calls this request, so that sending it again makes nothing new: for 24 hours the answer is that of the first.",
+                text("").pattern(Some("^[!-~]{1,255}$")).build(),
+            ),
+        ),
+        (
             "If-Match",
             of_header(
                 "If-Match",
@@ -135,7 +166,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             "If-None-Match",
             of_header(
                 "If-None-Match",
-                "Answer with the user only where it has none of these versions.",
+                "Answer with the user, or do what is asked, only where it has none of these versions.",
                 rules::entity_tags(),
             ),
         ),

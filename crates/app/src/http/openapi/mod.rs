@@ -3,6 +3,7 @@
 //!
 //! Schemas of bodies stand beside the bodies, in the resources' own files; what they share is in [`rules`].
 
+mod bulk;
 mod components;
 mod directory;
 mod events;
@@ -63,7 +64,7 @@ fn document() -> OpenApi {
     info.description = Some(DESCRIPTION.to_owned());
     info.license = Some(license());
     let mut paths = operation::paths();
-    for describe in [users::paths, directory::paths, events::paths, service::paths] {
+    for describe in [users::paths, bulk::paths, directory::paths, events::paths, service::paths] {
         describe(&mut paths);
     }
     let components = ComponentsBuilder::new();

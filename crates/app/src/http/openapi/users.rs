@@ -30,10 +30,11 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         users,
         operation("createUser", TAG, "Create a user")
+            .taking(&["Idempotency-Key"])
             .body([("application/json", content("NewUser", Some(ada())))])
-            .answering(201, created())
+            .answering(201, created().header_ref("Idempotency-Replayed", header("Idempotency-Replayed")))
             .failing(&BODY)
-            .failing(&[Code::BusinessRule, Code::NotAcceptable]),
+            .failing(&[Code::BusinessRule, Code::Conflict, Code::IdempotencyKeyReused, Code::NotAcceptable]),
     );
     at(
         paths,
@@ -55,13 +56,19 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         user,
         operation("getUser", TAG, "Read a user")
-            .taking(&["UserId", "If-None-Match"])
+            .taking(&["UserId", "If-Match", "If-None-Match"])
             .answering(200, tagged("The user"))
             .answering(
                 304,
                 empty("The user has a version that `If-None-Match` names").header_ref("ETag", header("ETag")),
             )
-            .failing(&[Code::MalformedRequest, Code::NotFound, Code::NotAcceptable, Code::Validation]),
+            .failing(&[
+                Code::MalformedRequest,
+                Code::NotFound,
+                Code::NotAcceptable,
+                Code::PreconditionFailed,
+                Code::Validation,
+            ]),
     );
     at(
         paths,
@@ -69,7 +76,7 @@ pub(super) fn paths(paths: &mut Paths) {
         user,
         operation("replaceUser", TAG, "Replace a user's e-mail and name")
             .about("What changes nothing leaves the version as it was.")
-            .taking(&["UserId", "If-Match"])
+            .taking(&["UserId", "If-Match", "If-None-Match"])
             .body([("application/json", content("NewUser", Some(ada())))])
             .answering(200, tagged("The user, as it is now"))
             .failing(&BODY)
@@ -82,7 +89,7 @@ pub(super) fn paths(paths: &mut Paths) {
         user,
         operation("updateUser", TAG, "Change a user's e-mail or name")
             .about("A JSON Merge Patch (RFC 7396). What changes nothing leaves the version as it was.")
-            .taking(&["UserId", "If-Match"])
+            .taking(&["UserId", "If-Match", "If-None-Match"])
             .body([
                 ("application/merge-patch+json", content("UserPatch", king())),
                 ("application/json", content("UserPatch", king())),
@@ -96,7 +103,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Delete,
         user,
         operation("deleteUser", TAG, "Delete a user")
-            .taking(&["UserId", "If-Match"])
+            .taking(&["UserId", "If-Match", "If-None-Match"])
             .answering(204, empty("The user is no more"))
             .failing(&[Code::MalformedRequest, Code::NotFound, Code::PreconditionFailed, Code::Validation]),
     );

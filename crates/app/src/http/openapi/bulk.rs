@@ -1,0 +1,58 @@
+//! `/users/import` and `/users/export`: what a client can do with users in bulk.
+
+use serde_json::json;
+use utoipa::openapi::content::{Content, ContentBuilder};
+use utoipa::openapi::path::HttpMethod::{Get, Post};
+use utoipa::openapi::{ObjectBuilder, Paths, Type};
+
+use super::operation::{at, empty, header, operation};
+use crate::bulk::Format;
+use crate::http::problem::Code;
+
+const TAG: &str = "users";
+
+const NDJSON: &str = "{\"email\":\"ada@example.org\",\"name\":\"Ada Lovelace\"}\n";
+const CSV: &str = "email,name\nada@example.org,Ada Lovelace\n";
+
+pub(super) fn paths(paths: &mut Paths) {
+    let outcomes = "{\"line\":1,\"id\":1}\n{\"line\":2,\"error\":\"business_rule\",\"message\":\"Email already exists\"}\n";
+    at(
+        paths,
+        Post,
+        "/api/v1/users/import",
+        operation("importUsers", TAG, "Make users of lines, each with an outcome of its own")
+            .about("Outcomes are streamed in the order of the lines, while those still come in; what was told is kept, whatever becomes of the rest. Either side may be compressed with gzip.")
+            .taking(&["DryRun", "Report"])
+            .body([
+                (Format::Ndjson.media_type(), lines("An object of `email` and `name` a line.", NDJSON)),
+                (Format::Csv.media_type(), lines("A header row that names `email` and `name`, then a row each.", CSV)),
+            ])
+            .answering(
+                200,
+                empty("An outcome for each line")
+                    .content(Format::Ndjson.media_type(), lines("An object a line.", outcomes)),
+            )
+            .failing(&[Code::MalformedRequest, Code::NotAcceptable, Code::UnsupportedMediaType, Code::Validation]),
+    );
+    at(
+        paths,
+        Get,
+        "/api/v1/users/export",
+        operation("exportUsers", TAG, "Read all users, from one snapshot")
+            .about("In the order of their ids, streamed. An export that fails is broken off, and not ended as if it were whole.")
+            .answering(
+                200,
+                empty("All users")
+                    .content(Format::Ndjson.media_type(), lines("A user a line, as an object.", ""))
+                    .content(Format::Csv.media_type(), lines("A header row, then a row for each user.", ""))
+                    .header_ref("Roster-Position", header("Roster-Position")),
+            )
+            .failing(&[Code::NotAcceptable]),
+    );
+}
+
+fn lines(description: &str, example: &str) -> Content {
+    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    let example = (!example.is_empty()).then(|| json!(example));
+    ContentBuilder::new().schema(Some(text)).example(example).build()
+}
