@@ -146,6 +146,12 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
                 rules::one_of(["all", "errors"]).build(),
             ),
         ),
+    ];
+    all.into_iter().chain(header_parameters()).collect()
+}
+
+fn header_parameters() -> [(&'static str, Parameter); 5] {
+    [
         (
             "Idempotency-Key",
             of_header(
@@ -186,8 +192,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
                 text("").build(),
             ),
         ),
-    ];
-    all.into()
+    ]
 }
 
 fn path(name: &str, description: &str) -> Parameter {

@@ -1,7 +1,7 @@
 //! The API's description in OpenAPI 3.1, put together from one file a resource; at `/openapi.json`, and by
 //! `roster openapi`.
 //!
-//! Schemas of bodies stand beside the bodies, in the resources' own files; what they share is in [`rules`].
+//! Schemas of bodies stand beside the bodies, in the resources' own files; what they share is in `rules`.
 
 mod bulk;
 mod components;
