@@ -221,7 +221,7 @@ async fn what_is_no_import_is_refused(roster: Roster) {
     for method in ["GET", "PUT", "DELETE"] {
         let answer = roster.request(method, IMPORT).await;
         answer.error(405, "method_not_allowed");
-        assert_eq!(answer.header("allow"), "POST");
+        assert_eq!(answer.header("allow"), "POST, OPTIONS");
     }
     assert_eq!(roster.get(USERS).await.page().items, []);
     let slash = roster.request("POST", &format!("{IMPORT}/")).body(NDJSON, body).await.lines();

@@ -297,6 +297,6 @@ async fn another_method_is_told_which_there_are(roster: Roster) {
         let mut allowed: Vec<_> =
             answer.header("allow").split(',').map(|method| method.trim().to_owned()).collect();
         allowed.sort();
-        assert_eq!(allowed, ["GET", "HEAD", "POST"], "{}", answer.told());
+        assert_eq!(allowed, ["GET", "HEAD", "OPTIONS", "POST"], "{}", answer.told());
     }
 }

@@ -89,7 +89,7 @@ impl Nats {
                 let told = told.clone();
                 async move { told.hear(&event) }
             })
-            .connect(servers)
+            .connect(without_login(servers)?)
             .await
             .map_err(|error| SetupError::Client(error.into()))?;
         let context = ContextBuilder::new()
@@ -195,6 +195,17 @@ fn servers(url: &str) -> Result<Vec<ServerAddr>, SetupError> {
     if servers.iter().all(is_known) { Ok(servers) } else { Err(SetupError::Url) }
 }
 
+/// The servers alone: the client takes no log-in from a URL, and would write the URL to its log.
+fn without_login(servers: Vec<ServerAddr>) -> Result<Vec<ServerAddr>, SetupError> {
+    let bare = servers.into_iter().map(|server| {
+        let mut url = server.into_inner();
+        let cleared = url.set_username("").and_then(|()| url.set_password(None));
+        cleared.map_err(|()| SetupError::Url)?;
+        ServerAddr::from_url(url).map_err(|_| SetupError::Url)
+    });
+    bare.collect()
+}
+
 /// With the file of credentials, or with the user and password, or the token, of the first URL that has them.
 async fn authenticated(servers: &[ServerAddr], config: &NatsConfig) -> Result<ConnectOptions, SetupError> {
     if let Some(path) = &config.credentials {
@@ -223,6 +234,15 @@ mod tests {
         for url in ["", "http://127.0.0.1", "nats://", "nats://a,,nats://b"] {
             assert!(servers(url).is_err(), "{url}");
         }
+    }
+
+    #[test]
+    fn a_log_in_stays_out_of_what_the_client_is_told() {
+        let bare =
+            without_login(servers("nats://ada:secret@one.example:4222,tls://token@two.example").unwrap());
+        let bare = bare.unwrap();
+        let urls: Vec<_> = bare.iter().map(ServerAddr::as_url_str).collect();
+        assert!(urls[0].ends_with("//one.example:4222") && urls[1].contains("//two.example"), "{urls:?}");
     }
 
     #[tokio::test]

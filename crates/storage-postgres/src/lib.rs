@@ -6,6 +6,7 @@
 
 mod config;
 mod connector;
+mod create;
 mod error;
 mod events;
 mod export;

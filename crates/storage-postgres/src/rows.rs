@@ -49,17 +49,14 @@ impl TryFrom<UserRow> for User {
     }
 }
 
-/// A row of users that is to be. No column is left to its default: so the statement is the same each time,
-/// and stays prepared.
-#[derive(Insertable)]
-#[diesel(table_name = users, treat_none_as_default_value = false)]
+/// A row of users that is to be.
 pub(crate) struct NewUserRow<'a> {
-    email: &'a str,
-    name: &'a str,
-    name_key: String,
-    created_at: DateTime<Utc>,
-    updated_at: DateTime<Utc>,
-    version: i64,
+    pub(crate) email: &'a str,
+    pub(crate) name: &'a str,
+    pub(crate) name_key: String,
+    pub(crate) created_at: DateTime<Utc>,
+    pub(crate) updated_at: DateTime<Utc>,
+    pub(crate) version: i64,
 }
 
 impl<'a> From<(&'a NewUser, Timestamp)> for NewUserRow<'a> {

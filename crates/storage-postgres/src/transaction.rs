@@ -17,6 +17,11 @@ const PAUSE: Duration = Duration::from_millis(2);
 pub(crate) trait Unit: Send + Sync {
     type Outcome: Send;
 
+    /// Whether it is one statement, which is a transaction by itself and needs no more round trips.
+    fn is_one_statement(&self) -> bool {
+        false
+    }
+
     fn run(&self, conn: &mut AsyncPgConnection) -> impl Future<Output = Result<Self::Outcome, Error>> + Send;
 }
 
@@ -46,7 +51,11 @@ impl Pool {
 
     async fn attempt<U: Unit>(&self, unit: &U) -> Result<U::Outcome, Error> {
         let mut conn = self.get().await?;
-        let outcome = conn.transaction(async |conn| unit.run(conn).await).await;
+        let outcome = if unit.is_one_statement() {
+            unit.run(&mut conn).await
+        } else {
+            conn.transaction(async |conn| unit.run(conn).await).await
+        };
         conn.end(outcome)
     }
 }

@@ -7,10 +7,11 @@ use roster_domain::{
     Change, Commit, NewUser, Precondition, Receipt, Timestamp, User, UserChanges, UserId, Written,
 };
 
+use crate::create::create;
 use crate::error::Error;
 use crate::events;
 use crate::receipts::{self, Claim};
-use crate::rows::{ChangedUserRow, NewUserRow, UserRow};
+use crate::rows::{ChangedUserRow, UserRow};
 use crate::schema::users;
 use crate::transaction::Unit;
 
@@ -26,6 +27,11 @@ pub(crate) struct Once(pub(crate) Write, pub(crate) Commit);
 
 impl Unit for Once {
     type Outcome = Written<User>;
+
+    /// A create without a receipt.
+    fn is_one_statement(&self) -> bool {
+        matches!(self, Self(Write::Create(_), commit) if commit.receipt.is_none())
+    }
 
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<Written<User>, Error> {
         let Self(write, commit) = self;
@@ -64,21 +70,6 @@ impl Write {
             Self::Delete(id, precondition) => delete(conn, *id, precondition, at).await,
         }
     }
-}
-
-async fn create(conn: &mut AsyncPgConnection, new: &NewUser, at: Timestamp) -> Result<User, Error> {
-    let id = diesel::insert_into(users::table)
-        .values(NewUserRow::from((new, at)))
-        .on_conflict(users::email)
-        .do_nothing()
-        .returning(users::id)
-        .get_result(conn)
-        .await
-        .optional()?
-        .ok_or(UserRepositoryError::EmailTaken)?;
-    let user = User::created(user_id(id)?, new.clone(), at);
-    events::record(conn, &Change::UserCreated(user.clone()), at).await?;
-    Ok(user)
 }
 
 async fn update(

@@ -1,0 +1,76 @@
+//! A new user and its event, in one statement: one transaction, and one round trip.
+
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::sql_types::{BigInt, Json, Text, Timestamptz, Uuid};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use roster_domain::ports::UserRepositoryError;
+use roster_domain::{Change, NewUser, Timestamp, User, UserId};
+
+use crate::error::Error;
+use crate::events::NewEventRow;
+use crate::rows::NewUserRow;
+use crate::write::user_id;
+
+/// Makes a user, unless the e-mail is taken, and records the event that it was created.
+pub(crate) async fn create(
+    conn: &mut AsyncPgConnection,
+    new: &NewUser,
+    at: Timestamp,
+) -> Result<User, Error> {
+    // The server alone knows the id: it puts that in.
+    let nobody = UserId::new(1).ok_or_else(|| Error::Internal("1 is no id".into()))?;
+    let event = NewEventRow::try_from((&Change::UserCreated(User::created(nobody, new.clone(), at)), at))?;
+    let statement = CreateUser { user: NewUserRow::from((new, at)), event };
+    let id: Option<i64> = statement.get_result(conn).await.optional()?;
+    Ok(User::created(user_id(id.ok_or(UserRepositoryError::EmailTaken)?)?, new.clone(), at))
+}
+
+/// The statement. It is a query of its own, so that it is prepared once for each connection.
+struct CreateUser<'a> {
+    user: NewUserRow<'a>,
+    event: NewEventRow,
+}
+
+impl QueryId for CreateUser<'_> {
+    type QueryId = ();
+
+    /// It is known by its text.
+    const HAS_STATIC_QUERY_ID: bool = false;
+}
+
+impl Query for CreateUser<'_> {
+    type SqlType = BigInt;
+}
+
+impl QueryFragment<Pg> for CreateUser<'_> {
+    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
+        let Self { user, event } = self;
+        out.push_sql(
+            "WITH made AS (INSERT INTO users (email, name, name_key, created_at, updated_at, version) VALUES (",
+        );
+        out.push_bind_param::<Text, _>(user.email)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(user.name)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(&user.name_key)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Timestamptz, _>(&user.created_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Timestamptz, _>(&user.updated_at)?;
+        out.push_sql(", ");
+        out.push_bind_param::<BigInt, _>(&user.version)?;
+        out.push_sql(") ON CONFLICT (email) DO NOTHING RETURNING id), ");
+        out.push_sql("told AS (INSERT INTO events (event_id, type, subject, data, time) SELECT ");
+        out.push_bind_param::<Uuid, _>(&event.event_id)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Text, _>(event.kind)?;
+        out.push_sql(", 'users/' || id, (");
+        out.push_bind_param::<Json, _>(&event.data)?;
+        out.push_sql("::jsonb || jsonb_build_object('id', id))::json, ");
+        out.push_bind_param::<Timestamptz, _>(&event.time)?;
+        out.push_sql(" FROM made) SELECT id FROM made");
+        Ok(())
+    }
+}
