@@ -1,6 +1,5 @@
 //! How the program ends when it cannot do what it was asked.
 
-use std::error::Error;
 use std::process::ExitCode;
 
 use thiserror::Error;
@@ -41,10 +40,4 @@ impl Failure {
 pub(crate) fn report(why: &impl ToString) {
     let words = why.to_string();
     eprintln!("roster: {}", words.split_whitespace().collect::<Vec<_>>().join(" "));
-}
-
-/// An error with all that caused it, for the log.
-pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| (*error).source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

@@ -12,6 +12,12 @@ use crate::{Position, Version};
 /// An error of another crate, kept for the log.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
+/// An error with all that caused it, in one line, for the log: `a statement failed: connection closed`.
+pub fn chain(error: &(dyn Error + 'static)) -> String {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 /// What a use case can end in, other than well.
 ///
 /// The messages of the first seven are meant for whoever asked; what the others have to say is for

@@ -45,7 +45,7 @@ mod user;
 
 pub use commit::{Commit, Precondition, Receipt, Written};
 pub use directory::{DirectoryId, DirectoryPerson};
-pub use error::{BoxError, BusinessRule, DomainError, Violation, Violations};
+pub use error::{BoxError, BusinessRule, DomainError, Violation, Violations, chain};
 pub use event::{Change, Event, EventId, Position};
 pub use idempotency::{IdempotencyKey, RepeatableRequest};
 pub use inbound::{InboundChange, InboundEvent, InboundId};

@@ -2,6 +2,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBuilder};
+
+/// The longest of all pauses between attempts.
+pub(crate) const LONGEST_PAUSE: Duration = Duration::from_secs(5);
+
 /// Where the NATS server is, and how much patience there is with it.
 #[derive(Clone)]
 #[non_exhaustive]
@@ -32,6 +37,14 @@ impl NatsConfig {
             attempts: 5,
             first_pause: Duration::from_millis(100),
         }
+    }
+}
+
+impl NatsConfig {
+    /// The pauses between attempts at what fails, without end.
+    pub(crate) fn pauses(&self) -> impl Iterator<Item = Duration> + use<> {
+        let pauses = ExponentialBuilder::default().with_min_delay(self.first_pause);
+        pauses.with_max_delay(LONGEST_PAUSE).without_max_times().build()
     }
 }
 

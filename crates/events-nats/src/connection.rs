@@ -29,7 +29,7 @@ const PING: Duration = Duration::from_secs(5);
 const TROUBLE: Duration = Duration::from_secs(30);
 
 /// The longest pause between two attempts to connect.
-const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+const LONGEST_DELAY: Duration = Duration::from_secs(2);
 
 /// A connection to a NATS server. A clone is another handle of the same.
 #[derive(Clone)]
@@ -82,7 +82,7 @@ impl Nats {
             .retry_on_initial_connect()
             .max_reconnects(None)
             .reconnect_delay_callback(|attempts| {
-                LONGEST_PAUSE
+                LONGEST_DELAY
                     .min(Duration::from_millis(50) * u32::try_from(attempts).unwrap_or(u32::MAX).min(100))
             })
             .event_callback(move |event| {

@@ -10,7 +10,6 @@ mod config;
 mod connection;
 mod dead_letters;
 mod message;
-mod pauses;
 mod publisher;
 mod source;
 mod streams;

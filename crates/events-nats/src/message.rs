@@ -2,13 +2,13 @@
 
 use async_nats::jetstream::Message;
 use roster_domain::services::InboundService;
-use roster_domain::{DomainError, InboundEvent, Written};
+use roster_domain::{DomainError, InboundEvent, Written, chain};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use crate::NatsConfig;
 use crate::batch::Stop;
-use crate::pauses::Pauses;
+use crate::config::LONGEST_PAUSE;
 
 /// How often an event may be delivered, and be the first to be handled, before it counts as one that ends whoever
 /// handles it. Those behind it are delivered as often, and have done nothing.
@@ -49,7 +49,7 @@ impl Judge<'_> {
     }
 
     async fn apply(&self, event: &InboundEvent) -> Judged {
-        let mut pauses = Pauses::from(self.config.first_pause);
+        let mut pauses = self.config.pauses();
         let (mut failures, mut is_held) = (0, false);
         loop {
             match self.inbound.apply(event).await {
@@ -77,7 +77,7 @@ impl Judge<'_> {
                 }
             }
             tokio::select! {
-                () = sleep(pauses.next()) => {}
+                () = sleep(pauses.next().unwrap_or(LONGEST_PAUSE)) => {}
                 () = self.stop.clone() => return Judged::Stopped,
             }
         }
@@ -87,12 +87,6 @@ impl Judge<'_> {
 fn read(payload: &[u8]) -> Result<InboundEvent, String> {
     let event = serde_json::from_slice(payload).map_err(|error| format!("it is not JSON: {error}"))?;
     InboundEvent::from_cloudevent(&event).map_err(|broken| format!("it breaks rules: {broken}"))
-}
-
-/// An error with all that caused it.
-fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
 #[cfg(test)]

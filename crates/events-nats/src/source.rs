@@ -15,7 +15,7 @@ use tracing::{error, info, warn};
 
 use crate::Nats;
 use crate::batch::{Batch, Stop, is_stopped};
-use crate::pauses::Pauses;
+use crate::config::LONGEST_PAUSE;
 use crate::streams::{INBOUND, Name};
 
 /// The durable consumer.
@@ -40,13 +40,13 @@ pub struct NatsSource {
 impl EventSource for NatsSource {
     async fn run(&self, inbound: InboundService, stop: BoxFuture<'static, ()>) {
         let stop: Stop = stop.shared();
-        let mut pauses = Pauses::from(self.nats.config.first_pause);
+        let mut pauses = self.nats.config.pauses();
         let mut told = String::new();
         while !is_stopped(&stop) {
             let began = Instant::now();
             let Err(cause) = self.session(&inbound, &stop).await else { return };
             if began.elapsed() > self.nats.config.ack_wait {
-                pauses = Pauses::from(self.nats.config.first_pause);
+                pauses = self.nats.config.pauses();
                 told.clear();
             }
             if told != cause.to_string() {
@@ -54,7 +54,7 @@ impl EventSource for NatsSource {
                 error!(cause = told, "no events of others come in");
             }
             tokio::select! {
-                () = sleep(pauses.next()) => {}
+                () = sleep(pauses.next().unwrap_or(LONGEST_PAUSE)) => {}
                 () = stop.clone() => {}
             }
         }

@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
 
+use roster_domain::chain;
 use testcontainers_modules::testcontainers::bollard::models::PortBinding;
 use testcontainers_modules::testcontainers::bollard::query_parameters::{
     ListContainersOptionsBuilder, RemoveContainerOptionsBuilder,
@@ -53,7 +54,7 @@ impl<I: Image> Container<I> {
                 host.publish_all_ports = Some(false);
             });
         let started = timeout(START, image.start()).await.map_err(|_| "it takes too long".to_owned())?;
-        let container = started.map_err(|error| with_sources(&error))?;
+        let container = started.map_err(|error| chain(&error))?;
         Ok(Self { container, port })
     }
 
@@ -129,9 +130,4 @@ fn label(folder: &Folder) -> String {
 fn machine() -> String {
     let user = rustix::process::getuid().as_raw();
     format!("{}-{user}", rustix::system::uname().nodename().to_string_lossy())
-}
-
-fn with_sources(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(Some(error), |error| error.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }

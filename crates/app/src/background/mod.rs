@@ -6,7 +6,6 @@
 
 mod consumer;
 mod outage;
-mod pauses;
 mod pruner;
 mod relay;
 mod sequencer;

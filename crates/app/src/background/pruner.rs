@@ -1,12 +1,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use roster_domain::chain;
 use roster_domain::ports::{Clock, EventLogError, Outbox};
 use tokio::time::sleep;
 use tracing::info;
 
 use super::outage::Outage;
-use crate::failure::chain;
 
 /// How many rows are removed at once.
 const BATCH: usize = 1_000;

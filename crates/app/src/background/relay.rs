@@ -1,7 +1,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::{counter, gauge};
+use roster_domain::chain;
 use roster_domain::ports::{Clock, EventLogError, Lead, Outbox};
 use roster_domain::services::{RelayService, Relayed};
 use tokio::sync::watch;
@@ -10,14 +12,16 @@ use tracing::{error, info, warn};
 
 use super::NewestPosition;
 use super::outage::Outage;
-use super::pauses::Pauses;
-use crate::failure::chain;
 
 /// How often somebody who stands by asks for the lead, and whoever has it looks whether that still is so.
 const LOOK: Duration = Duration::from_millis(500);
 
 /// How often whoever leads looks what there is to publish, though nothing woke it.
 const POLL: Duration = Duration::from_secs(1);
+
+/// The pauses between attempts at what fails: the first, and the longest of those that come after it.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(5);
 
 /// Publishes events while it has the lead among all programs on one database.
 pub(super) struct Relay {
@@ -79,7 +83,7 @@ async fn publish(
     flush: &mut watch::Receiver<bool>,
 ) {
     let (mut broker, mut store) = (Outage::of("events are published"), Outage::of("the outbox is read"));
-    let mut pauses = Pauses::new();
+    let mut pausing = pauses();
     loop {
         let is_last = *flush.borrow();
         let pause = match service.relay().await {
@@ -89,16 +93,16 @@ async fn publish(
                 if let Some(failure) = &relayed.failure {
                     broker.failed(chain(&**failure));
                     counter!("roster_relay_failures_total").increment(1);
-                    Some(pauses.next())
+                    Some(pausing.next().unwrap_or(LONGEST))
                 } else {
                     broker.is_over();
-                    pauses = Pauses::new();
+                    pausing = pauses();
                     (!relayed.more).then_some(POLL)
                 }
             }
             Err(error) => {
                 store.failed(chain(&error));
-                Some(pauses.next())
+                Some(pausing.next().unwrap_or(LONGEST))
             }
         };
         // What cannot be measured now is measured with the next round.
@@ -114,6 +118,11 @@ async fn publish(
             Ok(()) = flush.changed() => {}
         }
     }
+}
+
+fn pauses() -> ExponentialBackoff {
+    let pauses = ExponentialBuilder::default().with_min_delay(FIRST).with_max_delay(LONGEST);
+    pauses.without_max_times().build()
 }
 
 fn tell(relayed: &Relayed) {

@@ -1,14 +1,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_domain::Position;
 use roster_domain::ports::{EventLog, EventLogError};
+use roster_domain::{Position, chain};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
 use super::outage::Outage;
 use super::wake::Wake;
-use crate::failure::chain;
 
 /// How often committed events are looked for that other programs on the same database wrote.
 const POLL: Duration = Duration::from_millis(100);

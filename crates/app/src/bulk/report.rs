@@ -1,11 +1,11 @@
 use std::borrow::Cow;
 
+use roster_domain::chain;
 use roster_domain::services::{Imported, Outcome};
 use serde::Serialize;
 use tracing::error;
 
 use super::importing::Outcomes;
-use crate::failure::chain;
 use crate::http::ApiError;
 
 /// Tells what becomes of lines, as NDJSON, and counts them.

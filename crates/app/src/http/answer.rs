@@ -9,6 +9,7 @@ use actix_web::http::header::{self, HeaderMap, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
+use roster_domain::chain;
 use tracing::{Instrument, error, info, info_span};
 
 use super::cross_origin;
@@ -18,7 +19,6 @@ use super::lifecycle::Lifecycle;
 use super::methods::{allow_options, is_offer};
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
-use crate::failure::chain;
 
 /// How long a request may take, its body included.
 #[derive(Debug, Clone, Copy)]
@@ -55,11 +55,10 @@ pub(super) async fn answer<B: MessageBody + 'static>(
 
 /// Gives an answer what every answer has, and an error its body.
 fn complete<B: MessageBody + 'static>(
-    response: ServiceResponse<B>,
+    mut response: ServiceResponse<B>,
     id: &RequestId,
     lifecycle: &Lifecycle,
 ) -> ServiceResponse<EitherBody<B, BoxBody>> {
-    let mut response = response;
     allow_options(&mut response);
     let status = response.status();
     let mut response = if is_offer(&response) {

@@ -6,7 +6,7 @@ use actix_web::http::{Method, header};
 use actix_web::{HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use roster_domain::ports::UserRepositoryError;
-use roster_domain::{DomainError, User};
+use roster_domain::{DomainError, User, chain};
 use tracing::{Span, error};
 
 use super::accept;
@@ -14,7 +14,6 @@ use super::coding;
 use super::error::ApiError;
 use super::position::ROSTER_POSITION;
 use crate::bulk::{Format, Writer};
-use crate::failure::chain;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {

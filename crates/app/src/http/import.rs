@@ -8,7 +8,7 @@ use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use roster_domain::services::ImportOptions;
-use roster_domain::{Violation, Violations};
+use roster_domain::{Violation, Violations, chain};
 use tokio::time::timeout;
 use tracing::{Span, info};
 
@@ -19,7 +19,6 @@ use super::json::{is_utf8, not_taken};
 use super::query::Query;
 use super::sse::Streams;
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
-use crate::failure::chain;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {

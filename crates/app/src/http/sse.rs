@@ -8,7 +8,7 @@ use actix_web::{Error, HttpResponse};
 use futures_util::{Stream, StreamExt, stream};
 use metrics::gauge;
 use roster_domain::services::{FeedPage, FeedService};
-use roster_domain::{DomainError, Event, FeedLimit, Position};
+use roster_domain::{DomainError, Event, FeedLimit, Position, chain};
 use tokio::time::sleep;
 use tracing::error;
 
@@ -16,7 +16,6 @@ use super::error::ApiError;
 use super::lifecycle::Lifecycle;
 use super::position::ROSTER_POSITION;
 use crate::background::NewestPosition;
-use crate::failure::chain;
 
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";
 

@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ports::{Clock, EventLogError, EventPublisher, Outbox, PublishError, SetAside};
-use crate::{BoxError, Event, Position};
+use crate::{BoxError, Event, Position, chain};
 
 /// How many events are read and published at once.
 const BATCH: usize = 500;
@@ -79,9 +79,7 @@ impl RelayService {
     }
 
     fn set_aside(&self, event: &Event, reason: &(dyn std::error::Error + 'static)) -> SetAside {
-        let causes = std::iter::successors(Some(reason), |error| error.source());
-        let reason = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        SetAside { position: event.position, reason, at: self.clock.now() }
+        SetAside { position: event.position, reason: chain(reason), at: self.clock.now() }
     }
 }
 
