@@ -11,12 +11,11 @@ pub mod commands;
 pub mod config;
 mod failure;
 pub mod http;
-mod logging;
-pub mod metrics;
 mod no_broker;
 mod no_directory;
 pub mod server;
 pub mod setup;
+pub mod telemetry;
 pub mod wiring;
 
 pub use failure::Failure;

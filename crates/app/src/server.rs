@@ -17,9 +17,9 @@ use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig};
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Deadline, Lifecycle, Streams};
-use crate::metrics::Metrics;
+use crate::setup;
+use crate::telemetry::{Metrics, logging};
 use crate::wiring::{self, Services};
-use crate::{logging, setup};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;

@@ -8,7 +8,8 @@ use tokio::runtime::{Builder, Runtime};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::http::openapi;
-use crate::{logging, wiring};
+use crate::telemetry::logging;
+use crate::wiring;
 
 /// Brings the database's schema up to date.
 ///

@@ -8,7 +8,8 @@ use roster_domain::ports::DeadLetter;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::{logging, setup, wiring};
+use crate::telemetry::logging;
+use crate::{setup, wiring};
 
 /// What can be done with dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]

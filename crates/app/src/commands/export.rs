@@ -12,7 +12,8 @@ use super::{STANDARD, format};
 use crate::bulk::{Format, Gzip, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::{logging, setup, wiring};
+use crate::telemetry::logging;
+use crate::{setup, wiring};
 
 /// Where users are exported to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

@@ -17,7 +17,8 @@ use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::{logging, setup, wiring};
+use crate::telemetry::logging;
+use crate::{setup, wiring};
 
 /// How much of a file is read at once.
 const PART: usize = 64 * 1024;

@@ -7,7 +7,8 @@ use roster_domain::Position;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::{logging, setup, wiring};
+use crate::telemetry::logging;
+use crate::{setup, wiring};
 
 /// Which events are published again.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]

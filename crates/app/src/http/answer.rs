@@ -1,7 +1,7 @@
-//! What surrounds every request: its id, its span and line in the log, its deadline, and the body of every
-//! error, the framework's own included.
+//! What surrounds every request: its id, its deadline, and the body of every error, the framework's own
+//! included.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -10,13 +10,14 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use roster_domain::chain;
-use tracing::{Instrument, error, info, info_span};
+use tracing::error;
 
 use super::cross_origin;
 use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
 use super::methods::{allow_options, is_offer};
+use super::observed::Observed;
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
 
@@ -31,25 +32,15 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let began = Instant::now();
     let id = RequestId::of(request.headers());
-    let (method, route) = (request.method().clone(), request.match_pattern());
-    let span = info_span!("request", request_id = %id);
-    let answered = tokio::time::timeout(deadline.0, next.call(request)).instrument(span.clone()).await;
-    let _entered = span.enter();
-    let answer = match answered {
+    let observed = Observed::begin(&request, &id);
+    let answered = observed.within(tokio::time::timeout(deadline.0, next.call(request))).await;
+    let answer = observed.in_scope(|| match answered {
         Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
         Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle)),
         Err(_elapsed) => Err(Unanswered::new(&ApiError::DeadlineExceeded.into(), id, &lifecycle)),
-    };
-    let status = answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status);
-    info!(
-        %method,
-        route = route.as_deref().unwrap_or("none"),
-        status = status.as_u16(),
-        duration_us = u64::try_from(began.elapsed().as_micros()).unwrap_or(u64::MAX),
-        "answered"
-    );
+    });
+    observed.end(answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
     Ok(answer?)
 }
 

@@ -3,7 +3,7 @@
 use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 
-use crate::metrics::Metrics;
+use crate::telemetry::Metrics;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(

@@ -23,6 +23,7 @@ mod lifecycle;
 mod list;
 mod methods;
 mod metrics;
+mod observed;
 pub mod openapi;
 mod path;
 mod position;
@@ -45,7 +46,7 @@ pub use cross_origin::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use sse::Streams;
 
-use crate::metrics::Metrics;
+use crate::telemetry::Metrics;
 use crate::wiring::Services;
 pub(crate) use error::ApiError;
 pub(crate) use json::Object;

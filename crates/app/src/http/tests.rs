@@ -17,9 +17,9 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{CrossOrigin, Deadline, Lifecycle, Streams, app};
-use crate::metrics::Metrics;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
+use crate::telemetry::Metrics;
 use crate::wiring::Ports;
 
 pub(super) struct Answer {
