@@ -10,7 +10,13 @@
 //! where `CI` is set, that is a failure. NATS servers, one for each test that needs one, are had in the same ways:
 //! `ROSTER_TEST_NATS_URL`, `ROSTER_TEST_NATS`.
 
-#![expect(clippy::expect_used, clippy::unwrap_used, reason = "an assertion of a test fails by a panic")]
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "an assertion of a test fails by a panic"
+)]
 
 mod architecture;
 mod bulk;

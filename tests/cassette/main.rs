@@ -1,6 +1,11 @@
 //! The cassette crate against the real vcrpy, real sockets, real processes and hostile files.
 
-#![expect(clippy::unwrap_used, reason = "in a test, what cannot go on must fail")]
+#![expect(
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "in a test, what cannot go on must fail"
+)]
 
 mod concurrency;
 mod hostile;

@@ -91,11 +91,16 @@ impl<'a> Batch<'a> {
         Ok(true)
     }
 
+    /// The events that are not settled.
+    fn waiting(&self) -> impl Iterator<Item = &Message> {
+        self.messages.iter().skip(self.settled.load(Ordering::Relaxed))
+    }
+
     /// Tells the server, for as long as that takes, that the events that wait here are not lost.
     async fn show_life(&self) -> Result<(), BoxError> {
         loop {
             sleep(self.config.ack_wait / 3).await;
-            for message in &self.messages[self.settled.load(Ordering::Relaxed)..] {
+            for message in self.waiting() {
                 message.ack_with(AckKind::Progress).await?;
             }
         }
@@ -103,9 +108,8 @@ impl<'a> Batch<'a> {
 
     /// Has the server deliver what is not settled to somebody else, in its order.
     async fn give_back(&self) -> Result<(), BoxError> {
-        let rest = &self.messages[self.settled.load(Ordering::Relaxed)..];
-        debug!(events = rest.len(), "given back");
-        for message in rest {
+        debug!(events = self.waiting().count(), "given back");
+        for message in self.waiting() {
             message.ack_with(AckKind::Nak(None)).await?;
         }
         Ok(())

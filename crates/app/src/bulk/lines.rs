@@ -17,13 +17,13 @@ impl Lines {
     /// needs no end.
     pub(super) fn next(&mut self, input: &mut &[u8], is_last: bool) -> Option<Result<Vec<u8>, TooLong>> {
         loop {
-            let Some(end) = input.iter().position(|byte| *byte == b'\n') else {
-                self.keep(input);
+            let mut parts = input.splitn(2, |byte| *byte == b'\n');
+            self.keep(parts.next().unwrap_or_default());
+            let Some(rest) = parts.next() else {
                 *input = &[];
                 return if is_last { self.end() } else { None };
             };
-            self.keep(&input[..end]);
-            *input = &input[end + 1..];
+            *input = rest;
             if let Some(line) = self.end() {
                 return Some(line);
             }

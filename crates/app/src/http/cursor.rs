@@ -60,9 +60,7 @@ fn digest(order: Order, filter: &UserFilter) -> [u8; 8] {
         hash.update(text.map_or(0, str::len).to_be_bytes());
         hash.update(text.unwrap_or_default());
     }
-    let mut digest = [0; 8];
-    digest.copy_from_slice(&hash.finalize()[..8]);
-    digest
+    hash.finalize().first_chunk().copied().unwrap_or_default()
 }
 
 #[cfg(test)]

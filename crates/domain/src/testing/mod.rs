@@ -2,6 +2,8 @@
 
 #![expect(
     clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
     clippy::unwrap_used,
     clippy::missing_panics_doc,
     reason = "an assertion of a test fails by a panic"
