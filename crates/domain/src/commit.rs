@@ -1,6 +1,6 @@
 //! What is recorded beside a change, and on what it depends.
 
-use crate::{Timestamp, Version};
+use crate::{Timestamp, TraceContext, Version};
 
 /// What a write records in its transaction, beside the change itself and its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,18 +10,27 @@ pub struct Commit {
     pub at: Timestamp,
     /// What makes a repeat of the write harmless.
     pub receipt: Option<Receipt>,
+    /// Which trace the write is part of: its event tells, so that whoever hears of it can go on from there.
+    pub trace: Option<TraceContext>,
 }
 
 impl Commit {
-    /// A write at this time, without a receipt.
+    /// A write at this time, without a receipt, and part of no trace.
     pub const fn at(at: Timestamp) -> Self {
-        Self { at, receipt: None }
+        Self { at, receipt: None, trace: None }
     }
 
     /// The same write, to take effect once for this receipt.
     #[must_use]
     pub fn once(mut self, receipt: impl Into<Option<Receipt>>) -> Self {
         self.receipt = receipt.into();
+        self
+    }
+
+    /// The same write, as part of a trace.
+    #[must_use]
+    pub fn traced(mut self, trace: impl Into<Option<TraceContext>>) -> Self {
+        self.trace = trace.into();
         self
     }
 }

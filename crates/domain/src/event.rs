@@ -4,7 +4,7 @@ use std::fmt;
 
 use uuid::{Builder, Uuid};
 
-use crate::{Timestamp, User};
+use crate::{Timestamp, TraceContext, User};
 
 /// One change, recorded in the transaction that made it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub struct Event {
     pub time: Timestamp,
     /// What changed.
     pub change: Change,
+    /// Which trace the change is part of, where it is part of one.
+    pub trace: Option<TraceContext>,
 }
 
 /// A change, with the entity after it, or before it where it was deleted.

@@ -1,6 +1,6 @@
 //! What others tell us happened.
 
-use crate::{Email, Name, NewUser, Receipt, Timestamp, Violation, Violations};
+use crate::{Email, Name, NewUser, Receipt, Timestamp, TraceContext, Violation, Violations};
 
 /// Something that happened in the directory, as its owner tells it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,6 +9,8 @@ pub struct InboundEvent {
     pub id: InboundId,
     /// What happened.
     pub change: InboundChange,
+    /// Which trace it is part of, where it tells.
+    pub trace: Option<TraceContext>,
 }
 
 impl InboundEvent {

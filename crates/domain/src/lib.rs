@@ -41,6 +41,7 @@ pub mod services;
 #[cfg(feature = "testing")]
 pub mod testing;
 mod time;
+mod trace;
 mod user;
 
 pub use commit::{Commit, Precondition, Receipt, Written};
@@ -51,4 +52,5 @@ pub use idempotency::{IdempotencyKey, RepeatableRequest};
 pub use inbound::{InboundChange, InboundEvent, InboundId};
 pub use page::{FeedLimit, Order, Page, PageLimit, UserFilter, UserQuery};
 pub use time::Timestamp;
+pub use trace::TraceContext;
 pub use user::{Email, Name, NamePrefix, NewUser, User, UserChanges, UserId, Version};

@@ -3,10 +3,10 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Json, Text, Timestamptz, Uuid};
+use diesel::sql_types::{BigInt, Json, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
-use roster_domain::{Change, NewUser, Timestamp, User, UserId};
+use roster_domain::{Change, Commit, NewUser, User, UserId};
 
 use crate::error::Error;
 use crate::events::NewEventRow;
@@ -17,14 +17,15 @@ use crate::write::user_id;
 pub(crate) async fn create(
     conn: &mut AsyncPgConnection,
     new: &NewUser,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<User, Error> {
     // The server alone knows the id: it puts that in.
     let nobody = UserId::new(1).ok_or_else(|| Error::Internal("1 is no id".into()))?;
-    let event = NewEventRow::try_from((&Change::UserCreated(User::created(nobody, new.clone(), at)), at))?;
-    let statement = CreateUser { user: NewUserRow::from((new, at)), event };
+    let user = User::created(nobody, new.clone(), commit.at);
+    let event = NewEventRow::try_from((&Change::UserCreated(user), commit))?;
+    let statement = CreateUser { user: NewUserRow::from((new, commit.at)), event };
     let id: Option<i64> = statement.get_result(conn).await.optional()?;
-    Ok(User::created(user_id(id.ok_or(UserRepositoryError::EmailTaken)?)?, new.clone(), at))
+    Ok(User::created(user_id(id.ok_or(UserRepositoryError::EmailTaken)?)?, new.clone(), commit.at))
 }
 
 /// The statement. It is a query of its own, so that it is prepared once for each connection.
@@ -62,7 +63,9 @@ impl QueryFragment<Pg> for CreateUser<'_> {
         out.push_sql(", ");
         out.push_bind_param::<BigInt, _>(&user.version)?;
         out.push_sql(") ON CONFLICT (email) DO NOTHING RETURNING id), ");
-        out.push_sql("told AS (INSERT INTO events (event_id, type, subject, data, time) SELECT ");
+        out.push_sql(
+            "told AS (INSERT INTO events (event_id, type, subject, data, time, trace_context) SELECT ",
+        );
         out.push_bind_param::<Uuid, _>(&event.event_id)?;
         out.push_sql(", ");
         out.push_bind_param::<Text, _>(event.kind)?;
@@ -70,6 +73,8 @@ impl QueryFragment<Pg> for CreateUser<'_> {
         out.push_bind_param::<Json, _>(&event.data)?;
         out.push_sql("::jsonb || jsonb_build_object('id', id))::json, ");
         out.push_bind_param::<Timestamptz, _>(&event.time)?;
+        out.push_sql(", ");
+        out.push_bind_param::<Nullable<Text>, _>(&event.trace_context)?;
         out.push_sql(" FROM made) SELECT id FROM made");
         Ok(())
     }

@@ -6,7 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{EventLog, EventLogError};
-use roster_domain::{Change, Event, EventId, Position, Timestamp, User};
+use roster_domain::{Change, Commit, Event, EventId, Position, TraceContext, User};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -82,9 +82,9 @@ impl PgEvents {
 pub(crate) async fn record(
     conn: &mut AsyncPgConnection,
     change: &Change,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<(), Error> {
-    let row = NewEventRow::try_from((change, at))?;
+    let row = NewEventRow::try_from((change, commit))?;
     diesel::insert_into(events::table).values(row).execute(conn).await?;
     Ok(())
 }
@@ -127,12 +127,13 @@ pub(crate) struct NewEventRow {
     pub(crate) subject: String,
     pub(crate) data: Value,
     pub(crate) time: DateTime<Utc>,
+    pub(crate) trace_context: Option<String>,
 }
 
-impl TryFrom<(&Change, Timestamp)> for NewEventRow {
+impl TryFrom<(&Change, &Commit)> for NewEventRow {
     type Error = Error;
 
-    fn try_from((change, at): (&Change, Timestamp)) -> Result<Self, Error> {
+    fn try_from((change, commit): (&Change, &Commit)) -> Result<Self, Error> {
         let data = match change {
             Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
                 UserSnapshot::of(user)
@@ -142,11 +143,12 @@ impl TryFrom<(&Change, Timestamp)> for NewEventRow {
             }
         };
         Ok(Self {
-            event_id: EventId::new(at, random()).as_uuid(),
+            event_id: EventId::new(commit.at, random()).as_uuid(),
             kind: change.event_type(),
             subject: change.subject(),
             data,
-            time: at.as_datetime(),
+            time: commit.at.as_datetime(),
+            trace_context: commit.trace.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -161,6 +163,7 @@ pub(crate) struct EventRow {
     data: Value,
     time: DateTime<Utc>,
     position: Option<i64>,
+    trace_context: Option<String>,
 }
 
 /// The events that rows hold.
@@ -185,6 +188,7 @@ impl TryFrom<EventRow> for Event {
             position: position(row.position.unwrap_or(-1), "events", "position", id)?,
             time: row.time.into(),
             change: change(user(row.data)?),
+            trace: row.trace_context.map(|line| trace(&line, id)).transpose()?,
         })
     }
 }
@@ -205,6 +209,11 @@ pub(crate) fn position(
     Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
 }
 
+fn trace(line: &str, id: i64) -> Result<TraceContext, Error> {
+    let broken = || broken("events", "trace_context", id, "it is no place in a trace".to_owned());
+    TraceContext::parse_line(line).ok_or_else(broken)
+}
+
 fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> Error {
     BrokenRow { table, column, id: id.to_string(), rule }.into()
 }
@@ -220,7 +229,7 @@ fn random() -> [u8; 10] {
 
 #[cfg(test)]
 mod tests {
-    use roster_domain::{Email, Name, NewUser, UserId};
+    use roster_domain::{Email, Name, NewUser, Timestamp, UserId};
 
     use super::*;
 
@@ -230,10 +239,22 @@ mod tests {
         User::created(UserId::new(7).unwrap(), new, Timestamp::from_micros(1).unwrap())
     }
 
+    fn commit() -> Commit {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        Commit::at(Timestamp::from_micros(5).unwrap()).traced(TraceContext::parse(parent, Some("a=1")))
+    }
+
     fn row(change: &Change) -> EventRow {
-        let new = NewEventRow::try_from((change, Timestamp::from_micros(5).unwrap())).unwrap();
-        let kind = new.kind.to_owned();
-        EventRow { id: 9, event_id: new.event_id, kind, data: new.data, time: new.time, position: Some(3) }
+        let new = NewEventRow::try_from((change, &commit())).unwrap();
+        EventRow {
+            id: 9,
+            event_id: new.event_id,
+            kind: new.kind.to_owned(),
+            data: new.data,
+            time: new.time,
+            position: Some(3),
+            trace_context: new.trace_context,
+        }
     }
 
     #[test]
@@ -242,7 +263,7 @@ mod tests {
         {
             let event = Event::try_from(row(&change)).unwrap();
             assert_eq!((event.position.get(), event.time.as_micros()), (3, 5));
-            assert_eq!(event.change, change);
+            assert_eq!((&event.change, event.trace), (&change, commit().trace));
             assert_eq!(event.id.as_uuid().get_version_num(), 7);
         }
     }
@@ -254,6 +275,10 @@ mod tests {
             change(&mut row);
             Event::try_from(row).unwrap_err().to_string()
         };
+        assert_eq!(
+            broken(|row| row.trace_context = Some("somewhere".to_owned())),
+            "events.trace_context of row 9 breaks a rule: it is no place in a trace"
+        );
         assert_eq!(
             broken(|row| row.kind = "user.eaten".to_owned()),
             "events.type of row 9 breaks a rule: there is no type user.eaten"

@@ -4,10 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Json, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Json, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
-use roster_domain::{Change, Commit, NewUser, Timestamp, User, Written};
+use roster_domain::{Change, Commit, NewUser, User, Written};
 
 use crate::error::Error;
 use crate::events::NewEventRow;
@@ -33,11 +33,11 @@ pub(crate) async fn create(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result
         let done = if commit.receipt.is_some() {
             once(pool, new, commit).await
         } else {
-            let mut batch = vec![(new, commit.at)];
+            let mut batch = vec![(new, commit)];
             while batch.len() < BATCH
                 && let Some((new, commit)) = asked.next_if(|(_, commit)| commit.receipt.is_none())
             {
-                batch.push((new, commit.at));
+                batch.push((new, commit));
             }
             pool.commit(CreateAll(batch)).await
         };
@@ -79,7 +79,7 @@ fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
 }
 
 /// Creates without receipts, and their events: two statements, however many they are.
-struct CreateAll(Vec<(NewUser, Timestamp)>);
+struct CreateAll(Vec<(NewUser, Commit)>);
 
 impl Unit for CreateAll {
     type Outcome = Vec<Outcome>;
@@ -93,13 +93,13 @@ impl Unit for CreateAll {
 
         let mut outcomes = Vec::with_capacity(asked.len());
         let mut events = Vec::with_capacity(ids.len());
-        for ((new, at), first) in asked.iter().zip(first) {
+        for ((new, commit), first) in asked.iter().zip(first) {
             let Some(&id) = ids.get(new.email.as_str()).filter(|_| first) else {
                 outcomes.push(Err(UserRepositoryError::EmailTaken));
                 continue;
             };
-            let user = User::created(user_id(id)?, new.clone(), *at);
-            events.push(NewEventRow::try_from((&Change::UserCreated(user.clone()), *at))?);
+            let user = User::created(user_id(id)?, new.clone(), commit.at);
+            events.push(NewEventRow::try_from((&Change::UserCreated(user.clone()), commit))?);
             outcomes.push(Ok(Written::Now(user)));
         }
         insert_events(conn, events).await?;
@@ -121,12 +121,12 @@ struct Inserted {
 /// statements wait for each other's e-mails in one order and never deadlock.
 async fn insert_users(
     conn: &mut AsyncPgConnection,
-    rows: &[&(NewUser, Timestamp)],
+    rows: &[&(NewUser, Commit)],
 ) -> Result<HashMap<String, i64>, Error> {
     let emails: Vec<_> = rows.iter().map(|(new, _)| new.email.as_str()).collect();
     let names: Vec<_> = rows.iter().map(|(new, _)| new.name.as_str()).collect();
     let keys: Vec<_> = rows.iter().map(|(new, _)| new.name.search_key()).collect();
-    let times: Vec<_> = rows.iter().map(|(_, at)| at.as_datetime()).collect();
+    let times: Vec<_> = rows.iter().map(|(_, commit)| commit.at.as_datetime()).collect();
     let inserted: Vec<Inserted> = diesel::sql_query(
         "WITH asked AS MATERIALIZED ( \
              SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, email, name, name_key, at FROM ( \
@@ -153,11 +153,13 @@ async fn insert_events(conn: &mut AsyncPgConnection, rows: Vec<NewEventRow>) -> 
     let ids: Vec<_> = rows.iter().map(|row| row.event_id).collect();
     let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect();
     let times: Vec<_> = rows.iter().map(|row| row.time).collect();
+    let traces: Vec<_> = rows.iter().map(|row| row.trace_context.clone()).collect();
     let (subjects, data): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.subject, row.data)).unzip();
     diesel::sql_query(
-        "INSERT INTO events (event_id, type, subject, data, time) \
-         SELECT event_id, type, subject, data, time \
-         FROM unnest($1, $2, $3, $4, $5) WITH ORDINALITY AS row (event_id, type, subject, data, time, nth) \
+        "INSERT INTO events (event_id, type, subject, data, time, trace_context) \
+         SELECT event_id, type, subject, data, time, trace_context \
+         FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY \
+             AS row (event_id, type, subject, data, time, trace_context, nth) \
          ORDER BY nth",
     )
     .bind::<Array<Uuid>, _>(ids)
@@ -165,6 +167,7 @@ async fn insert_events(conn: &mut AsyncPgConnection, rows: Vec<NewEventRow>) -> 
     .bind::<Array<Text>, _>(subjects)
     .bind::<Array<Json>, _>(data)
     .bind::<Array<Timestamptz>, _>(times)
+    .bind::<Array<Nullable<Text>>, _>(traces)
     .execute(conn)
     .await?;
     Ok(())

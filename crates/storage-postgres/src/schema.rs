@@ -22,6 +22,7 @@ diesel::table! {
         data -> Json,
         time -> Timestamptz,
         position -> Nullable<BigInt>,
+        trace_context -> Nullable<Text>,
     }
 }
 

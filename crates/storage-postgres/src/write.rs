@@ -36,12 +36,12 @@ impl Unit for Once {
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<Written<User>, Error> {
         let Self(write, commit) = self;
         let Some(receipt) = &commit.receipt else {
-            return write.run(conn, commit.at).await.map(Written::Now);
+            return write.run(conn, commit).await.map(Written::Now);
         };
         if let Claim::Kept(json) = receipts::claim(conn, receipt, commit.at).await? {
             return receipts::outcome(receipt, json).map(Written::Before);
         }
-        let user = write.run(conn, commit.at).await?;
+        let user = write.run(conn, commit).await?;
         receipts::fill(conn, receipt, &user).await?;
         Ok(Written::Now(user))
     }
@@ -63,11 +63,11 @@ impl Unit for Acknowledge {
 }
 
 impl Write {
-    async fn run(&self, conn: &mut AsyncPgConnection, at: Timestamp) -> Result<User, Error> {
+    async fn run(&self, conn: &mut AsyncPgConnection, commit: &Commit) -> Result<User, Error> {
         match self {
-            Self::Create(new) => create(conn, new, at).await,
-            Self::Update(id, changes, precondition) => update(conn, *id, changes, precondition, at).await,
-            Self::Delete(id, precondition) => delete(conn, *id, precondition, at).await,
+            Self::Create(new) => create(conn, new, commit).await,
+            Self::Update(id, changes, precondition) => update(conn, *id, changes, precondition, commit).await,
+            Self::Delete(id, precondition) => delete(conn, *id, precondition, commit).await,
         }
     }
 }
@@ -77,10 +77,10 @@ async fn update(
     id: UserId,
     changes: &UserChanges,
     precondition: &Precondition,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<User, Error> {
     let before = locked(conn, id, precondition).await?;
-    let Some(after) = before.changed(changes, at) else {
+    let Some(after) = before.changed(changes, commit.at) else {
         return Ok(before);
     };
     let rows = diesel::update(users::table.find(id.get()).filter(users::version.eq(before.version.get())))
@@ -89,7 +89,7 @@ async fn update(
         .await
         .map_err(email_taken)?;
     one(rows)?;
-    events::record(conn, &Change::UserUpdated(after.clone()), at).await?;
+    events::record(conn, &Change::UserUpdated(after.clone()), commit).await?;
     Ok(after)
 }
 
@@ -97,14 +97,14 @@ async fn delete(
     conn: &mut AsyncPgConnection,
     id: UserId,
     precondition: &Precondition,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<User, Error> {
     let user = locked(conn, id, precondition).await?;
     let rows = diesel::delete(users::table.find(id.get()).filter(users::version.eq(user.version.get())))
         .execute(conn)
         .await?;
     one(rows)?;
-    events::record(conn, &Change::UserDeleted(user.clone()), at).await?;
+    events::record(conn, &Change::UserDeleted(user.clone()), commit).await?;
     Ok(user)
 }
 

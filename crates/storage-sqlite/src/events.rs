@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use roster_domain::ports::{EventLog, EventLogError};
-use roster_domain::{Change, Event, EventId, Position, Timestamp, User};
+use roster_domain::{Change, Commit, Event, EventId, Position, Timestamp, TraceContext, User};
 use uuid::Uuid;
 
 use crate::error::{BrokenRow, Error};
@@ -54,12 +54,12 @@ impl EventLog for SqliteEvents {
 
 /// Records what a write did, in its transaction, at the next position: there is one writer at a time, so
 /// positions are in the order of commits and have no gaps.
-pub(crate) fn record(conn: &mut SqliteConnection, change: &Change, at: Timestamp) -> Result<(), Error> {
+pub(crate) fn record(conn: &mut SqliteConnection, change: &Change, commit: &Commit) -> Result<(), Error> {
     let position = diesel::update(event_counter::table)
         .set(event_counter::last.eq(event_counter::last + 1))
         .returning(event_counter::last)
         .get_result(conn)?;
-    let row = NewEventRow::try_from((change, at, position))?;
+    let row = NewEventRow::try_from((change, commit, position))?;
     diesel::insert_into(events::table).values(row).execute(conn)?;
     Ok(())
 }
@@ -74,12 +74,13 @@ struct NewEventRow {
     data: String,
     time: i64,
     position: i64,
+    trace_context: Option<String>,
 }
 
-impl TryFrom<(&Change, Timestamp, i64)> for NewEventRow {
+impl TryFrom<(&Change, &Commit, i64)> for NewEventRow {
     type Error = Error;
 
-    fn try_from((change, at, position): (&Change, Timestamp, i64)) -> Result<Self, Error> {
+    fn try_from((change, commit, position): (&Change, &Commit, i64)) -> Result<Self, Error> {
         let data = match change {
             Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
                 UserSnapshot::of(user)?
@@ -89,12 +90,13 @@ impl TryFrom<(&Change, Timestamp, i64)> for NewEventRow {
             }
         };
         Ok(Self {
-            event_id: EventId::new(at, random()).as_uuid().into_bytes().to_vec(),
+            event_id: EventId::new(commit.at, random()).as_uuid().into_bytes().to_vec(),
             kind: change.event_type(),
             subject: change.subject(),
             data,
-            time: at.as_micros(),
+            time: commit.at.as_micros(),
             position,
+            trace_context: commit.trace.as_ref().map(ToString::to_string),
         })
     }
 }
@@ -109,6 +111,7 @@ pub(crate) struct EventRow {
     data: String,
     time: i64,
     position: i64,
+    trace_context: Option<String>,
 }
 
 /// The events that rows hold.
@@ -137,6 +140,7 @@ impl TryFrom<EventRow> for Event {
             position: position(row.position, "events", "position", id)?,
             time,
             change: change(user(&row.data)?),
+            trace: row.trace_context.map(|line| trace(&line, id)).transpose()?,
         })
     }
 }
@@ -155,6 +159,11 @@ pub(crate) fn position(
     id: i64,
 ) -> Result<Position, Error> {
     Position::new(number).ok_or_else(|| broken(table, column, id, format!("{number} is no position")))
+}
+
+fn trace(line: &str, id: i64) -> Result<TraceContext, Error> {
+    let broken = || broken("events", "trace_context", id, "it is no place in a trace".to_owned());
+    TraceContext::parse_line(line).ok_or_else(broken)
 }
 
 fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> Error {
@@ -182,8 +191,13 @@ mod tests {
         User::created(UserId::new(7).unwrap(), new, Timestamp::from_micros(1).unwrap())
     }
 
+    fn commit() -> Commit {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        Commit::at(Timestamp::from_micros(5).unwrap()).traced(TraceContext::parse(parent, Some("a=1")))
+    }
+
     fn row(change: &Change) -> EventRow {
-        let new = NewEventRow::try_from((change, Timestamp::from_micros(5).unwrap(), 3)).unwrap();
+        let new = NewEventRow::try_from((change, &commit(), 3)).unwrap();
         let kind = new.kind.to_owned();
         EventRow {
             id: 9,
@@ -192,6 +206,7 @@ mod tests {
             data: new.data,
             time: new.time,
             position: new.position,
+            trace_context: new.trace_context,
         }
     }
 
@@ -201,7 +216,7 @@ mod tests {
         {
             let event = Event::try_from(row(&change)).unwrap();
             assert_eq!((event.position.get(), event.time.as_micros()), (3, 5));
-            assert_eq!(event.change, change);
+            assert_eq!((&event.change, event.trace), (&change, commit().trace));
             assert_eq!(event.id.as_uuid().get_version_num(), 7);
         }
     }
@@ -213,6 +228,10 @@ mod tests {
             change(&mut row);
             Event::try_from(row).unwrap_err().to_string()
         };
+        assert_eq!(
+            broken(|row| row.trace_context = Some("somewhere".to_owned())),
+            "events.trace_context of row 9 breaks a rule: it is no place in a trace"
+        );
         assert_eq!(
             broken(|row| row.kind = "user.eaten".to_owned()),
             "events.type of row 9 breaks a rule: there is no type user.eaten"

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use diesel::SqliteConnection;
 use roster_domain::ports::UserRepositoryError;
-use roster_domain::{Commit, NewUser, Timestamp, User, Written};
+use roster_domain::{Commit, NewUser, User, Written};
 
 use crate::error::Error;
 use crate::write::{self, Once, Write};
@@ -28,11 +28,11 @@ pub(crate) async fn create(writer: &Writer, asked: Vec<(NewUser, Commit)>) -> Re
         let done = if commit.receipt.is_some() {
             once(writer, new, commit).await
         } else {
-            let mut batch = vec![(new, commit.at)];
+            let mut batch = vec![(new, commit)];
             while batch.len() < BATCH
                 && let Some((new, commit)) = asked.next_if(|(_, commit)| commit.receipt.is_none())
             {
-                batch.push((new, commit.at));
+                batch.push((new, commit));
             }
             writer.transaction(move |conn| create_all(conn, &batch)).await
         };
@@ -75,8 +75,8 @@ fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
 
 /// Creates without receipts, in one transaction. One whose e-mail is taken changed nothing, and so does not
 /// spoil the others.
-fn create_all(conn: &mut SqliteConnection, batch: &[(NewUser, Timestamp)]) -> Result<Vec<Outcome>, Error> {
-    let each = batch.iter().map(|(new, at)| match write::create(conn, new, *at) {
+fn create_all(conn: &mut SqliteConnection, batch: &[(NewUser, Commit)]) -> Result<Vec<Outcome>, Error> {
+    let each = batch.iter().map(|(new, commit)| match write::create(conn, new, commit) {
         Ok(user) => Ok(Ok(Written::Now(user))),
         Err(Error::Answer(answer)) => Ok(Err(answer)),
         Err(error) => Err(error),

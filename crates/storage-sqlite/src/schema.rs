@@ -22,6 +22,7 @@ diesel::table! {
         data -> Text,
         time -> BigInt,
         position -> BigInt,
+        trace_context -> Nullable<Text>,
     }
 }
 

@@ -26,12 +26,12 @@ impl Once {
     pub(crate) fn run(&self, conn: &mut SqliteConnection) -> Result<Written<User>, Error> {
         let Self(write, commit) = self;
         let Some(receipt) = &commit.receipt else {
-            return write.run(conn, commit.at).map(Written::Now);
+            return write.run(conn, commit).map(Written::Now);
         };
         if let Claim::Kept(json) = receipts::claim(conn, receipt, commit.at)? {
             return receipts::outcome(receipt, json).map(Written::Before);
         }
-        let user = write.run(conn, commit.at)?;
+        let user = write.run(conn, commit)?;
         receipts::fill(conn, receipt, &user)?;
         Ok(Written::Now(user))
     }
@@ -50,26 +50,26 @@ pub(crate) fn acknowledge(
 }
 
 impl Write {
-    fn run(&self, conn: &mut SqliteConnection, at: Timestamp) -> Result<User, Error> {
+    fn run(&self, conn: &mut SqliteConnection, commit: &Commit) -> Result<User, Error> {
         match self {
-            Self::Create(new) => create(conn, new, at),
-            Self::Update(id, changes, precondition) => update(conn, *id, changes, precondition, at),
-            Self::Delete(id, precondition) => delete(conn, *id, precondition, at),
+            Self::Create(new) => create(conn, new, commit),
+            Self::Update(id, changes, precondition) => update(conn, *id, changes, precondition, commit),
+            Self::Delete(id, precondition) => delete(conn, *id, precondition, commit),
         }
     }
 }
 
-pub(crate) fn create(conn: &mut SqliteConnection, new: &NewUser, at: Timestamp) -> Result<User, Error> {
+pub(crate) fn create(conn: &mut SqliteConnection, new: &NewUser, commit: &Commit) -> Result<User, Error> {
     let id = diesel::insert_into(users::table)
-        .values(NewUserRow::from((new, at)))
+        .values(NewUserRow::from((new, commit.at)))
         .on_conflict(users::email)
         .do_nothing()
         .returning(users::id)
         .get_result(conn)
         .optional()?
         .ok_or(UserRepositoryError::EmailTaken)?;
-    let user = User::created(user_id(id)?, new.clone(), at);
-    events::record(conn, &Change::UserCreated(user.clone()), at)?;
+    let user = User::created(user_id(id)?, new.clone(), commit.at);
+    events::record(conn, &Change::UserCreated(user.clone()), commit)?;
     Ok(user)
 }
 
@@ -78,10 +78,10 @@ fn update(
     id: UserId,
     changes: &UserChanges,
     precondition: &Precondition,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<User, Error> {
     let before = current(conn, id, precondition)?;
-    let Some(after) = before.changed(changes, at) else {
+    let Some(after) = before.changed(changes, commit.at) else {
         return Ok(before);
     };
     let rows = diesel::update(users::table.find(id.get()).filter(users::version.eq(before.version.get())))
@@ -89,7 +89,7 @@ fn update(
         .execute(conn)
         .map_err(email_taken)?;
     one(rows)?;
-    events::record(conn, &Change::UserUpdated(after.clone()), at)?;
+    events::record(conn, &Change::UserUpdated(after.clone()), commit)?;
     Ok(after)
 }
 
@@ -97,13 +97,13 @@ fn delete(
     conn: &mut SqliteConnection,
     id: UserId,
     precondition: &Precondition,
-    at: Timestamp,
+    commit: &Commit,
 ) -> Result<User, Error> {
     let user = current(conn, id, precondition)?;
     let rows = diesel::delete(users::table.find(id.get()).filter(users::version.eq(user.version.get())))
         .execute(conn)?;
     one(rows)?;
-    events::record(conn, &Change::UserDeleted(user.clone()), at)?;
+    events::record(conn, &Change::UserDeleted(user.clone()), commit)?;
     Ok(user)
 }
 

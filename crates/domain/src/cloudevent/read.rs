@@ -3,7 +3,7 @@
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
-use crate::{Email, InboundChange, InboundEvent, InboundId, Name, Violation, Violations};
+use crate::{Email, InboundChange, InboundEvent, InboundId, Name, TraceContext, Violation, Violations};
 
 impl InboundEvent {
     /// Reads an event in the JSON format of `CloudEvents` 1.0, and checks what it says. Attributes that mean
@@ -21,7 +21,7 @@ impl InboundEvent {
         let id = broken.take(identity(event));
         let change = broken.take(change(event));
         match (id, change) {
-            (Some(id), Some(change)) => broken.or(Self { id, change }),
+            (Some(id), Some(change)) => broken.or(Self { id, change, trace: trace(event) }),
             _ => Err(broken),
         }
     }
@@ -63,6 +63,12 @@ fn change(event: &Map<String, Value>) -> Result<InboundChange, Violations> {
         }
         _ => Err(broken),
     }
+}
+
+/// The attributes of the extension for distributed tracing. What is wrong with them harms no event.
+fn trace(event: &Map<String, Value>) -> Option<TraceContext> {
+    let text = |name| event.get(name).and_then(Value::as_str);
+    TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
 fn data(event: &Map<String, Value>) -> Result<&Map<String, Value>, Violations> {
@@ -135,6 +141,18 @@ mod tests {
         removed["data"] = json!({"email": "ada@example.org"});
         let event = InboundEvent::from_cloudevent(&removed).unwrap();
         assert_eq!(event.change, InboundChange::PersonRemoved(Email::parse("ada@example.org").unwrap()));
+    }
+
+    #[test]
+    fn an_event_tells_its_trace_and_a_bad_one_does_no_harm() {
+        let parent = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+        let mut event = with("traceparent", json!(parent));
+        event["tracestate"] = json!("a=1");
+        let trace = InboundEvent::from_cloudevent(&event).unwrap().trace;
+        assert_eq!(trace, TraceContext::parse(parent, Some("a=1")));
+        for bad in [json!("none"), json!(7), Value::Null] {
+            assert_eq!(InboundEvent::from_cloudevent(&with("traceparent", bad)).unwrap().trace, None);
+        }
     }
 
     #[test]

@@ -10,7 +10,7 @@ const SOURCE: &str = "/roster";
 
 impl Serialize for Event {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut event = serializer.serialize_map(Some(9))?;
+        let mut event = serializer.serialize_map(None)?;
         event.serialize_entry("specversion", "1.0")?;
         event.serialize_entry("id", &self.id.as_uuid().hyphenated().to_string())?;
         event.serialize_entry("source", SOURCE)?;
@@ -19,6 +19,13 @@ impl Serialize for Event {
         event.serialize_entry("time", &self.time)?;
         event.serialize_entry("datacontenttype", "application/json")?;
         event.serialize_entry("position", &self.position.get())?;
+        // The extension for distributed tracing.
+        if let Some(trace) = &self.trace {
+            event.serialize_entry("traceparent", trace.traceparent())?;
+            if let Some(state) = trace.tracestate() {
+                event.serialize_entry("tracestate", state)?;
+            }
+        }
         match &self.change {
             Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
                 event.serialize_entry("data", &UserData(user))?;

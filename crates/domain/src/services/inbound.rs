@@ -49,7 +49,7 @@ impl InboundService {
 
     async fn attempt(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {
         let now = self.clock.now();
-        let commit = Commit::at(now).once(event.receipt(now));
+        let commit = Commit::at(now).once(event.receipt(now)).traced(event.trace.clone());
         match &event.change {
             InboundChange::PersonSaved(person) => self.save(person, commit).await,
             InboundChange::PersonRemoved(email) => self.remove(email, commit).await,

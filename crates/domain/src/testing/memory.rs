@@ -89,14 +89,14 @@ impl State {
         self.receipts.insert(key, Kept { receipt, outcome });
     }
 
-    fn create(&mut self, new: NewUser, at: Timestamp) -> Result<User> {
+    fn create(&mut self, new: NewUser, commit: &Commit) -> Result<User> {
         self.check_free(&new.email)?;
         self.last_id += 1;
         let id =
             UserId::new(self.last_id).ok_or_else(|| UserRepositoryError::Internal("out of ids".into()))?;
-        let user = User::created(id, new, at);
+        let user = User::created(id, new, commit.at);
         self.users.insert(id, user.clone());
-        self.record(at, Change::UserCreated(user.clone()));
+        self.record(commit, Change::UserCreated(user.clone()));
         Ok(user)
     }
 
@@ -105,24 +105,24 @@ impl State {
         id: UserId,
         changes: &UserChanges,
         precondition: &Precondition,
-        at: Timestamp,
+        commit: &Commit,
     ) -> Result<User> {
         let user = self.checked(id, precondition)?.clone();
-        let Some(after) = user.changed(changes, at) else {
+        let Some(after) = user.changed(changes, commit.at) else {
             return Ok(user);
         };
         if after.email != user.email {
             self.check_free(&after.email)?;
         }
         self.users.insert(id, after.clone());
-        self.record(at, Change::UserUpdated(after.clone()));
+        self.record(commit, Change::UserUpdated(after.clone()));
         Ok(after)
     }
 
-    fn delete(&mut self, id: UserId, precondition: &Precondition, at: Timestamp) -> Result<User> {
+    fn delete(&mut self, id: UserId, precondition: &Precondition, commit: &Commit) -> Result<User> {
         let user = self.checked(id, precondition)?.clone();
         self.users.remove(&id);
-        self.record(at, Change::UserDeleted(user.clone()));
+        self.record(commit, Change::UserDeleted(user.clone()));
         Ok(user)
     }
 
@@ -138,13 +138,13 @@ impl State {
         if taken { Err(UserRepositoryError::EmailTaken) } else { Ok(()) }
     }
 
-    fn record(&mut self, time: Timestamp, change: Change) {
+    fn record(&mut self, commit: &Commit, change: Change) {
         let position = Position::new(self.newest.get() + 1).unwrap_or_default();
         self.newest = position;
         let mut random = [0; 10];
         random[2..].copy_from_slice(&position.get().to_be_bytes());
-        let id = EventId::new(time, random);
-        self.events.push(Event { id, position, time, change });
+        let (id, time, trace) = (EventId::new(commit.at, random), commit.at, commit.trace.clone());
+        self.events.push(Event { id, position, time, change, trace });
     }
 
     fn list(&self, query: &UserQuery) -> Page<User> {
@@ -183,13 +183,13 @@ impl UserRepository for InMemory {
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
-        self.state().once(&commit, |state| state.create(new, commit.at))
+        self.state().once(&commit, |state| state.create(new, &commit))
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
         let mut state = self.state();
         let outcomes =
-            new.into_iter().map(|(new, commit)| state.once(&commit, |state| state.create(new, commit.at)));
+            new.into_iter().map(|(new, commit)| state.once(&commit, |state| state.create(new, &commit)));
         Ok(outcomes.collect())
     }
 
@@ -200,11 +200,11 @@ impl UserRepository for InMemory {
         precondition: Precondition,
         commit: Commit,
     ) -> Result<Written<User>> {
-        self.state().once(&commit, |state| state.update(id, &changes, &precondition, commit.at))
+        self.state().once(&commit, |state| state.update(id, &changes, &precondition, &commit))
     }
 
     async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
-        self.state().once(&commit, |state| state.delete(id, &precondition, commit.at))
+        self.state().once(&commit, |state| state.delete(id, &precondition, &commit))
     }
 
     async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {

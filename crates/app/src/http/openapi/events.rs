@@ -58,7 +58,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         "/api/v1/events",
         operation("sendEvents", TAG, "Tell of events in the directory")
-            .about("Each takes effect once, by its `source` and `id`, however often it is sent. A batch is checked whole before any of it takes effect.")
+            .about("Each takes effect once, by its `source` and `id`, however often it is sent. A batch is checked whole before any of it takes effect. Where an event has a `traceparent` (W3C Trace Context), what it brings about is part of that trace.")
             .body([
                 (STRUCTURED, content("InboundEvent", Some(grace()))),
                 (BATCH, list("InboundEvent", Some(json!([grace()])))),
@@ -83,6 +83,11 @@ fn event_out(kind: &str) -> Object {
         .property("time", rules::time())
         .property("datacontenttype", one_of(["application/json"]))
         .property("position", rules::position())
+        .property(
+            "traceparent",
+            text("Which trace the change is part of, where it is part of one (W3C Trace Context)."),
+        )
+        .property("tracestate", text("What goes with the `traceparent`, where there is anything."))
         .property("data", Ref::from_schema_name("User"));
     let names =
         ["specversion", "id", "source", "type", "subject", "time", "datacontenttype", "position", "data"];

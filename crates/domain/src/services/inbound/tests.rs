@@ -22,7 +22,7 @@ fn person(local: &str, name: &str) -> NewUser {
 }
 
 fn event(id: &str, change: InboundChange) -> InboundEvent {
-    InboundEvent { id: InboundId::parse("/hr", id).unwrap(), change }
+    InboundEvent { id: InboundId::parse("/hr", id).unwrap(), change, trace: None }
 }
 
 fn saved(id: &str, local: &str, name: &str) -> InboundEvent {

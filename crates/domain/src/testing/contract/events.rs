@@ -6,12 +6,15 @@ use super::behaviours;
 use super::cancellation::{POLLS, drop_after};
 use super::given::{commit, email, name, new, receipt, rename, time, user, users as many};
 use crate::ports::{EventLog, UserRepository, UserRepositoryError};
-use crate::{Change, Event, Position, Precondition, User, UserChanges, UserId, UserQuery, Version};
+use crate::{
+    Change, Event, Position, Precondition, TraceContext, User, UserChanges, UserId, UserQuery, Version,
+};
 
 behaviours! {
     /// What a [`UserRepository`] and the [`EventLog`] on the same store promise together.
     EVENTS: EventsCheck(users, events) =
     each_change_is_recorded_once_with_the_user_it_made,
+    each_event_tells_the_trace_that_its_change_is_part_of,
     what_changes_nothing_records_nothing,
     what_fails_records_nothing,
     many_creates_record_one_event_each_in_their_order,
@@ -52,6 +55,29 @@ async fn each_change_is_recorded_once_with_the_user_it_made(
     assert_eq!(ids.len(), 3, "each event has an id of its own");
     assert!(ids.iter().all(|id| id.as_uuid().get_version_num() == 7), "{ids:?}");
     assert_eq!(all(events).await, recorded, "an event is the same at each reading");
+}
+
+async fn each_event_tells_the_trace_that_its_change_is_part_of(
+    users: &dyn UserRepository,
+    events: &dyn EventLog,
+) {
+    let trace = |nth: u8, state| {
+        let parent = format!("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b{nth}-01");
+        Some(TraceContext::parse(&parent, state).unwrap())
+    };
+    let traced = |nth, state| commit(1).traced(trace(nth, state));
+    let created = users.create(new("ada"), traced(1, Some("a=1, b=2"))).await.unwrap().into_inner();
+    users.update(created.id, rename("Ada King"), Precondition::Any, traced(2, None)).await.unwrap();
+    users.delete(created.id, Precondition::Any, traced(3, None)).await.unwrap();
+    users.create(new("eve"), traced(4, None).once(receipt("a"))).await.unwrap();
+    let many = [("bob", traced(5, None)), ("cid", commit(1)), ("dan", traced(6, None))];
+    let many = many.map(|(local, commit)| (new(local), commit)).into();
+    users.create_many(many).await.unwrap().into_iter().for_each(|one| drop(one.unwrap()));
+
+    let told: Vec<_> = all(events).await.into_iter().map(|event| event.trace).collect();
+
+    let (first, others) = (trace(1, Some("a=1, b=2")), |nth| trace(nth, None));
+    assert_eq!(told, [first, others(2), others(3), others(4), others(5), None, others(6)]);
 }
 
 async fn what_changes_nothing_records_nothing(users: &dyn UserRepository, events: &dyn EventLog) {
