@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{DeadLettersCommand, ExportArgs, ImportArgs, RepublishArgs};
+use crate::commands::{DeadLettersCommand, ExportArgs, ImportArgs, RepublishArgs, TokenCommand};
 use crate::config::Config;
 use crate::failure::report;
 
@@ -39,6 +39,9 @@ pub enum Command {
     /// See to events of others that can never succeed
     #[command(subcommand)]
     DeadLetters(DeadLettersCommand),
+    /// See to API tokens
+    #[command(subcommand)]
+    Token(TokenCommand),
     /// Make users of the lines of a file, directly in the database
     Import(ImportArgs),
     /// Write all users to a file, directly from the database

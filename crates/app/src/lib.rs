@@ -3,6 +3,7 @@
 //! Begin at [`wiring`], the only place that names an adapter, and at [`http`], where each resource has
 //! one file with its bodies, handlers and routes.
 
+pub mod access;
 pub mod background;
 mod bulk;
 pub mod cli;

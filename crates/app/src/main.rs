@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Command::Import(args) => commands::import(&cli.config, &args),
         Command::Export(args) => commands::export(&cli.config, &args),
         Command::Republish(args) => commands::republish(&cli.config, &args).map(|()| ExitCode::SUCCESS),
+        Command::Token(command) => commands::token(&cli.config.access, &command).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(command) => {
             commands::dead_letters(&cli.config, command).map(|()| ExitCode::SUCCESS)
         }

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
-use anyhow::{Context, anyhow};
+use anyhow::Context;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::sleep;
 use tracing::{info, warn};
 
+use crate::access::Gatekeeper;
 use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig};
 use crate::failure::Failure;
@@ -46,8 +47,10 @@ pub fn serve(config: Config) -> Result<(), Failure> {
 
 async fn run(config: Config) -> Result<(), Failure> {
     let signals = Signals::new().context("cannot take signals")?;
+    config.access.check(config.http.listen, HttpConfig::LISTEN)?;
     let listener = listen(&config.http)?;
     let address = listener.local_addr().context("cannot serve")?;
+    let gatekeeper = Gatekeeper::start(&config.access)?;
     let mut ports = wiring::ports(&config).await?;
     let metrics = Metrics::collect().context("cannot measure")?;
     let tidying = tokio::spawn(metrics.clone().tidy());
@@ -63,7 +66,15 @@ async fn run(config: Config) -> Result<(), Failure> {
         let (lifecycle, streams) = (lifecycle.clone(), streams.clone());
         move || {
             let (services, lifecycle) = (services.clone(), lifecycle.clone());
-            http::app(services, lifecycle, deadline, streams.clone(), metrics.clone(), cors.clone())
+            http::app(
+                services,
+                gatekeeper.clone(),
+                lifecycle,
+                deadline,
+                streams.clone(),
+                metrics.clone(),
+                cors.clone(),
+            )
         }
     };
     let idle = config.http.stream_idle_timeout;
@@ -106,11 +117,6 @@ fn whole_seconds(grace: Duration) -> u64 {
 /// Takes the address, before anything else is touched: two programs on one address are a mistake.
 fn listen(config: &HttpConfig) -> Result<TcpListener, Failure> {
     let address = config.listen;
-    if !address.ip().is_loopback() && !config.allow_anonymous {
-        let why = "is no loopback address, and there are no credentials to ask for: \
-                   serve on 127.0.0.1, or everyone with --allow-anonymous";
-        return Err(Failure::setting(HttpConfig::LISTEN, anyhow!("{address} {why}")));
-    }
     let bound = bind(address).with_context(|| format!("cannot listen on {address}"));
     bound.map_err(|error| Failure::setting(HttpConfig::LISTEN, error))
 }

@@ -23,6 +23,7 @@ use tracing::warn;
 
 use crate::wiring::Ports;
 use consumer::Consumer;
+pub(crate) use outage::Outage;
 use pruner::Pruner;
 use relay::Relay;
 use sequencer::Sequencer;

@@ -1,19 +1,19 @@
 use tracing::{error, info};
 
 /// Tells of something that fails again and again when it begins, whenever its cause is another, and when it is over.
-pub(super) struct Outage {
+pub(crate) struct Outage {
     cause: Option<String>,
     what: &'static str,
 }
 
 impl Outage {
     /// `what` is done where nothing fails: "events get positions".
-    pub(super) const fn of(what: &'static str) -> Self {
+    pub(crate) const fn of(what: &'static str) -> Self {
         Self { cause: None, what }
     }
 
     /// It failed.
-    pub(super) fn failed(&mut self, cause: String) {
+    pub(crate) fn failed(&mut self, cause: String) {
         if self.cause.as_ref() != Some(&cause) {
             error!(cause, "no longer: {}", self.what);
             self.cause = Some(cause);
@@ -21,7 +21,7 @@ impl Outage {
     }
 
     /// It went well.
-    pub(super) fn is_over(&mut self) {
+    pub(crate) fn is_over(&mut self) {
         if self.cause.take().is_some() {
             info!("again: {}", self.what);
         }

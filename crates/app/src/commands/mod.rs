@@ -5,11 +5,13 @@ mod export;
 mod import;
 mod progress;
 mod republish;
+mod token;
 
 pub use dead_letters::{DeadLettersCommand, dead_letters};
 pub use export::{ExportArgs, export};
 pub use import::{ImportArgs, import};
 pub use republish::{RepublishArgs, republish};
+pub use token::{TokenCommand, token};
 
 use std::path::Path;
 

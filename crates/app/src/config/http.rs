@@ -19,9 +19,6 @@ pub struct HttpConfig {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// Serve everyone, on whatever address; else only a loopback address is served without credentials
-    #[arg(long, env = "ROSTER_ALLOW_ANONYMOUS", global = true)]
-    pub allow_anonymous: bool,
     /// How long a request may take, its body included; then it is answered with 503
     #[arg(
         long, env = "ROSTER_REQUEST_TIMEOUT", global = true,

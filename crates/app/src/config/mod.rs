@@ -1,11 +1,13 @@
 //! The settings: one struct a concern. Each is a flag, and a variable of the environment; the flag wins.
 
+mod access;
 mod database;
 mod directory;
 mod events;
 mod http;
 mod log;
 
+pub use access::{AccessConfig, JwksSource};
 pub use database::{DatabaseConfig, DatabaseUrl};
 pub use directory::DirectoryConfig;
 pub use events::EventsConfig;
@@ -17,6 +19,9 @@ use std::time::Duration;
 /// All settings of the program.
 #[derive(Debug, Clone, clap::Args)]
 pub struct Config {
+    /// Who may use the API.
+    #[command(flatten)]
+    pub access: AccessConfig,
     /// Where users are kept.
     #[command(flatten)]
     pub database: DatabaseConfig,

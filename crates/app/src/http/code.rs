@@ -28,6 +28,8 @@ macro_rules! codes {
 codes! {
     MalformedRequest: BAD_REQUEST, "malformed_request", "Malformed request";
     BusinessRule: BAD_REQUEST, "business_rule", "Business rule violated";
+    Unauthenticated: UNAUTHORIZED, "unauthenticated", "Unauthenticated";
+    Forbidden: FORBIDDEN, "forbidden", "Forbidden";
     NotFound: NOT_FOUND, "not_found", "Not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not_acceptable", "Not acceptable";

@@ -38,6 +38,7 @@ impl CrossOrigin {
                 header::LINK,
                 header::LOCATION,
                 header::RETRY_AFTER,
+                header::WWW_AUTHENTICATE,
                 ROSTER_POSITION,
                 X_REQUEST_ID,
             ])

@@ -1,28 +1,28 @@
 //! `/directory/users/{id}` and `/users/from-directory`: bodies, handlers and routes.
 
+use actix_web::http::Method;
 use actix_web::{HttpResponse, web};
 use roster_domain::{DirectoryId, DirectoryPerson, DomainError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::access::protected;
 use super::error::ApiError;
 use super::json::{Body, Json, Member, Object};
 use super::openapi::rules;
 use super::path::IdInPath;
 use super::users;
+use crate::access::Scope;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config
-        .service(
-            web::resource(["/directory/users/{id}", "/directory/users/{id}/"])
-                .route(web::get().to(get))
-                .route(web::head().to(get)),
-        )
-        .service(
-            web::resource(["/users/from-directory", "/users/from-directory/"])
-                .route(web::post().to(create_user)),
-        );
+    config.service(protected("/directory/users/{id}").on(Method::GET, Scope::DirectoryRead, get)).service(
+        protected("/users/from-directory").on(
+            Method::POST,
+            [Scope::UsersWrite, Scope::DirectoryRead],
+            create_user,
+        ),
+    );
 }
 
 async fn get(services: web::Data<Services>, id: IdInPath) -> Result<HttpResponse, ApiError> {

@@ -4,11 +4,14 @@
 use std::borrow::Cow;
 
 use actix_web::http::StatusCode;
+use actix_web::http::header::WWW_AUTHENTICATE;
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::{DomainError, Violation, Violations};
 use thiserror::Error;
 
+use super::access::challenge;
 use super::problem::{Code, Problem};
+use crate::access::{Refusal, Scopes};
 
 /// What a handler or one of its extractors can end in.
 #[derive(Debug, Error)]
@@ -31,6 +34,11 @@ pub(crate) enum ApiError {
     LineTooLarge(usize),
     #[error("Nothing is at {0}")]
     NoSuchRoute(String),
+    #[error(transparent)]
+    Unauthenticated(#[from] Refusal),
+    /// The scopes that it takes.
+    #[error("This takes the scope {}", .0.join(" and "))]
+    Forbidden(Scopes),
     #[error("The request took too long")]
     DeadlineExceeded,
     #[error("The program is stopping")]
@@ -71,7 +79,13 @@ impl From<&ApiError> for Problem {
             ApiError::NotAcceptable(_) => Code::NotAcceptable,
             ApiError::PayloadTooLarge(_) | ApiError::LineTooLarge(_) => Code::PayloadTooLarge,
             ApiError::NoSuchRoute(_) => Code::NotFound,
-            ApiError::DeadlineExceeded | ApiError::Stopping => Code::Unavailable,
+            ApiError::Unauthenticated(Refusal::Missing | Refusal::Invalid | Refusal::Expired) => {
+                Code::Unauthenticated
+            }
+            ApiError::Forbidden(_) => Code::Forbidden,
+            ApiError::Unauthenticated(Refusal::Unavailable)
+            | ApiError::DeadlineExceeded
+            | ApiError::Stopping => Code::Unavailable,
         };
         Self::new(code, error.to_string())
     }
@@ -121,8 +135,13 @@ impl ResponseError for ApiError {
         Problem::from(self).code.status()
     }
 
-    /// The status alone: the layer around all resources, which knows the request's id, makes the body.
+    /// The status, and what is asked of whom it refuses: the layer around all resources, which knows the
+    /// request's id, makes the body.
     fn error_response(&self) -> HttpResponse {
-        HttpResponse::new(self.status_code())
+        let mut response = HttpResponse::new(self.status_code());
+        if let Some(challenge) = challenge(self) {
+            response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        response
     }
 }

@@ -10,12 +10,14 @@ use serde_json::Value;
 
 use super::BASE_PATH;
 use super::accept;
+use super::access::protected;
 use super::error::ApiError;
 use super::json::{self, Body, Json};
 use super::lifecycle::Lifecycle;
 use super::position::{self, ROSTER_POSITION};
 use super::query::Query;
 use super::sse::{self, Streams};
+use crate::access::Scope;
 use crate::wiring::Services;
 
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -25,12 +27,11 @@ const STRUCTURED: &str = "application/cloudevents+json";
 const FORMS: [&str; 3] = [BATCH, "application/json", sse::MEDIA_TYPE];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource(["/events", "/events/"])
-            .route(web::get().to(feed))
-            .route(web::head().to(feed))
-            .route(web::post().to(take)),
-    );
+    config.service(protected("/events").on(Method::GET, Scope::EventsRead, feed).on(
+        Method::POST,
+        Scope::EventsWrite,
+        take,
+    ));
 }
 
 async fn feed(

@@ -26,6 +26,16 @@ impl Code {
                 "Choose another e-mail, or look up who has it with GET /api/v1/users?email=.",
                 "Email already exists",
             ),
+            Self::Unauthenticated => (
+                "There is no bearer token, or it is not valid: it is none of this service, was revoked, has expired, or is for somebody else.",
+                "Send the header Authorization: Bearer with a token of this service, or of the issuer that it trusts. The header WWW-Authenticate tells which of the two it was.",
+                "A bearer token is needed",
+            ),
+            Self::Forbidden => (
+                "The token is valid, and may not do this.",
+                "Use a token with the scope that the detail and the header WWW-Authenticate name.",
+                "This takes the scope users:write",
+            ),
             Self::NotFound => (
                 "No user or person has this id, or no route has this path.",
                 "Check the id and the path. The id of a user who was deleted is not given again.",

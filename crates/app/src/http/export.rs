@@ -10,18 +10,16 @@ use roster_domain::{DomainError, User, chain};
 use tracing::{Span, error};
 
 use super::accept;
+use super::access::protected;
 use super::coding;
 use super::error::ApiError;
 use super::position::ROSTER_POSITION;
+use crate::access::Scope;
 use crate::bulk::{Format, Writer};
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource(["/users/export", "/users/export/"])
-            .route(web::get().to(export))
-            .route(web::head().to(export)),
-    );
+    config.service(protected("/users/export").on(Method::GET, Scope::UsersRead, export));
 }
 
 async fn export(services: web::Data<Services>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

@@ -10,7 +10,9 @@ use roster_domain::{IdempotencyKey, NewUser, RepeatableRequest};
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
+use super::access::principal;
 use super::error::ApiError;
+use crate::access::Principal;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -46,12 +48,8 @@ impl FromRequest for Idempotency {
 /// Whose keys these are, and for what. With a slash at its end a route is the same.
 fn scope(request: &HttpRequest) -> String {
     let route = request.match_pattern().unwrap_or_default();
-    format!("{} {} of {}", request.method(), route.trim_end_matches('/'), principal(request))
-}
-
-/// Who sends a request: everyone is the same, as nobody is asked for a credential.
-fn principal(_: &HttpRequest) -> &'static str {
-    "anonymous"
+    let principal = principal(request).unwrap_or_else(Principal::anonymous);
+    format!("{} {} of {principal}", request.method(), route.trim_end_matches('/'))
 }
 
 fn key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderValue};
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
@@ -13,16 +14,18 @@ use tokio::time::timeout;
 use tracing::{Span, info};
 
 use super::accept;
+use super::access::protected;
 use super::coding;
 use super::error::ApiError;
 use super::json::{is_utf8, not_taken};
 use super::query::Query;
 use super::sse::Streams;
+use crate::access::Scope;
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(web::resource(["/users/import", "/users/import/"]).route(web::post().to(import)));
+    config.service(protected("/users/import").on(Method::POST, Scope::UsersWrite, import));
 }
 
 async fn import(

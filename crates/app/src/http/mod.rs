@@ -2,6 +2,7 @@
 //! all of them share.
 
 mod accept;
+mod access;
 mod answer;
 mod code;
 mod coding;
@@ -46,6 +47,7 @@ pub use cross_origin::CrossOrigin;
 pub use lifecycle::Lifecycle;
 pub use sse::Streams;
 
+use crate::access::Gatekeeper;
 use crate::telemetry::Metrics;
 use crate::wiring::Services;
 pub(crate) use error::ApiError;
@@ -58,6 +60,7 @@ const BASE_PATH: &str = "/api/v1";
 /// The whole application, on any services: what `serve` serves, and what a test asks without a socket.
 pub fn app(
     services: Services,
+    gatekeeper: Gatekeeper,
     lifecycle: Lifecycle,
     deadline: Deadline,
     streams: Streams,
@@ -74,6 +77,7 @@ pub fn app(
 > {
     App::new()
         .app_data(web::Data::new(services))
+        .app_data(web::Data::new(gatekeeper))
         .app_data(web::Data::new(lifecycle))
         .app_data(web::Data::new(deadline))
         .app_data(web::Data::new(streams))
@@ -86,6 +90,7 @@ pub fn app(
         .configure(docs::routes)
         .service(
             web::scope(BASE_PATH)
+                .wrap(from_fn(access::authenticate))
                 .configure(events::routes)
                 .configure(import::routes)
                 .configure(export::routes)

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::{Method, StatusCode};
+use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, info, info_span};
 
@@ -24,7 +25,7 @@ impl Observed {
             began: Instant::now(),
             method: request.method().clone(),
             route: request.match_pattern(),
-            span: info_span!("request", request_id = %id),
+            span: info_span!("request", request_id = %id, principal = Empty),
         }
     }
 

@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{CrossOrigin, Deadline, Lifecycle, Streams, app};
+use crate::access::Gatekeeper;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
 use crate::telemetry::Metrics;
@@ -54,13 +55,23 @@ fn users(users: MockUserRepository) -> Ports {
     Ports { users: Arc::new(users), ..in_memory() }
 }
 
-/// Asks an application for something, as its sender would see the answer.
+/// Asks an application that lets everyone in for something, as its sender would see the answer.
 pub(super) async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
+    ask_past(Gatekeeper::open(), ports, lifecycle, request).await
+}
+
+/// The same of one that may ask for credentials.
+pub(super) async fn ask_past(
+    gatekeeper: Gatekeeper,
+    ports: Ports,
+    lifecycle: Lifecycle,
+    request: TestRequest,
+) -> Answer {
     let deadline = Deadline(Duration::from_millis(200));
     let (_newest, told) = watch::channel(Position::START);
     let streams = Streams::new(told, Duration::from_secs(1));
     let cors = CrossOrigin::default();
-    let app = app(ports.into(), lifecycle, deadline, streams, Metrics::default(), cors);
+    let app = app(ports.into(), gatekeeper, lifecycle, deadline, streams, Metrics::default(), cors);
     let app = init_service(app).await;
     let answer = try_call_service(&app, request.to_request()).await;
     let response = match answer {

@@ -1,6 +1,6 @@
 //! `/users`: bodies, handlers and routes.
 
-use actix_web::http::header;
+use actix_web::http::{Method, header};
 use actix_web::{HttpResponse, HttpResponseBuilder, web};
 use roster_domain::{
     Email, Name, NewUser, Page, Position, Timestamp, User, UserChanges, UserQuery, Violations, Written,
@@ -9,6 +9,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::BASE_PATH;
+use super::access::protected;
 use super::conditional::{ReadCondition, WriteCondition, etag};
 use super::error::ApiError;
 use super::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
@@ -17,23 +18,22 @@ use super::list::{ListRequest, next_cursor};
 use super::openapi::rules;
 use super::path::IdInPath;
 use super::position::ROSTER_POSITION;
+use crate::access::Scope;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
+        .service(protected("/users").on(Method::POST, Scope::UsersWrite, create).on(
+            Method::GET,
+            Scope::UsersRead,
+            list,
+        ))
         .service(
-            web::resource(["/users", "/users/"])
-                .route(web::post().to(create))
-                .route(web::get().to(list))
-                .route(web::head().to(list)),
-        )
-        .service(
-            web::resource(["/users/{id}", "/users/{id}/"])
-                .route(web::get().to(get))
-                .route(web::head().to(get))
-                .route(web::put().to(replace))
-                .route(web::patch().to(patch))
-                .route(web::delete().to(delete)),
+            protected("/users/{id}")
+                .on(Method::GET, Scope::UsersRead, get)
+                .on(Method::PUT, Scope::UsersWrite, replace)
+                .on(Method::PATCH, Scope::UsersWrite, patch)
+                .on(Method::DELETE, Scope::UsersWrite, delete),
         );
 }
 

@@ -6,6 +6,7 @@ use utoipa::openapi::path::HttpMethod::{Get, Post};
 use utoipa::openapi::{ObjectBuilder, Paths, Type};
 
 use super::operation::{at, empty, header, operation};
+use crate::access::Scope;
 use crate::bulk::Format;
 use crate::http::problem::Code;
 
@@ -21,6 +22,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         "/api/v1/users/import",
         operation("importUsers", TAG, "Make users of lines, each with an outcome of its own")
+            .needing(Scope::UsersWrite)
             .about("Outcomes are streamed in the order of the lines, while those still come in; what was told is kept, whatever becomes of the rest. Either side may be compressed with gzip.")
             .taking(&["DryRun", "Report"])
             .body([
@@ -39,6 +41,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         "/api/v1/users/export",
         operation("exportUsers", TAG, "Read all users, from one snapshot")
+            .needing(Scope::UsersRead)
             .about("In the order of their ids, streamed. An export that fails is broken off, and not ended as if it were whole.")
             .answering(
                 200,

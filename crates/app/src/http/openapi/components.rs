@@ -4,9 +4,12 @@ use serde_json::json;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ComponentsBuilder, Object};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{RefOr, Required, Schema};
 
+use super::operation::BEARER;
 use super::rules::{self, integer, text};
+use crate::access::Scope;
 
 /// The headers of answers, and the parameters of requests.
 pub(super) fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
@@ -17,11 +20,30 @@ pub(super) fn shared(components: ComponentsBuilder) -> ComponentsBuilder {
     for (name, parameter) in parameters() {
         components.parameters.insert(name.to_owned(), RefOr::T(parameter));
     }
+    components.add_security_scheme(BEARER, bearer());
     components.into()
 }
 
-fn headers() -> [(&'static str, Header); 8] {
+/// An API token, or a JWT: `Authorization: Bearer TOKEN` (RFC 6750).
+fn bearer() -> SecurityScheme {
+    let scopes = Scope::ALL.map(|scope| format!("`{}`", scope.name())).join(", ");
+    let about = format!(
+        "An API token of this service, or a JWT of the issuer that it trusts, with scopes of {scopes}. \
+         A service that is set to let everyone in asks for none."
+    );
+    let bearer = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).description(Some(about));
+    SecurityScheme::Http(bearer.build())
+}
+
+fn headers() -> [(&'static str, Header); 9] {
     [
+        (
+            "WWW-Authenticate",
+            header(
+                "What credential is asked for, and what is wrong with the one that was sent (RFC 6750).",
+                text("").pattern(Some("^Bearer realm=\"roster\"")).build(),
+            ),
+        ),
         (
             "ETag",
             header(

@@ -7,6 +7,7 @@ use utoipa::openapi::schema::ComponentsBuilder;
 
 use super::operation::{answer, at, content, operation};
 use super::users::{BODY, created};
+use crate::access::Scope;
 use crate::http::directory::{FromDirectoryRequest, PersonResponse};
 use crate::http::problem::Code;
 
@@ -25,6 +26,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         "/api/v1/directory/users/{id}",
         operation("getPerson", TAG, "Look up a person in the external directory")
+            .needing(Scope::DirectoryRead)
             .taking(&["PersonId"])
             .answering(200, answer("The person, in the directory's words", "Person"))
             .failing(&[Code::Validation])
@@ -35,6 +37,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         "/api/v1/users/from-directory",
         operation("createUserFromDirectory", TAG, "Make a user of a person in the external directory")
+            .needing([Scope::UsersWrite, Scope::DirectoryRead])
             .about("The rules are those of `createUser`.")
             .body([("application/json", content("FromDirectory", Some(json!({"directory_id": 1}))))])
             .answering(201, created())

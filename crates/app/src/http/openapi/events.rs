@@ -9,6 +9,7 @@ use utoipa::openapi::{Object, Paths, Ref, SchemaFormat};
 use super::operation::{at, content, empty, header, operation};
 use super::rules::{self, one_of, text};
 use super::users::BODY;
+use crate::access::Scope;
 use crate::http::problem::Code;
 
 const TAG: &str = "events";
@@ -48,6 +49,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         "/api/v1/events",
         operation("listEvents", TAG, "Read the feed of events, or follow it")
+            .needing(Scope::EventsRead)
             .about("A page of events, unless `Accept` asks for `text/event-stream`: then they come as they happen. An event may come again, always with the same `id`.")
             .taking(&["FeedAfter", "FeedLimit", "Last-Event-ID"])
             .answering(200, feed)
@@ -58,6 +60,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         "/api/v1/events",
         operation("sendEvents", TAG, "Tell of events in the directory")
+            .needing(Scope::EventsWrite)
             .about("Each takes effect once, by its `source` and `id`, however often it is sent. A batch is checked whole before any of it takes effect. Where an event has a `traceparent` (W3C Trace Context), what it brings about is part of that trace.")
             .body([
                 (STRUCTURED, content("InboundEvent", Some(grace()))),

@@ -8,9 +8,14 @@ use utoipa::openapi::example::ExampleBuilder;
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathsBuilder};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Paths, Ref, Required};
 
+use crate::access::{Scope, Scopes};
 use crate::http::problem::{Code, Problem};
+
+/// What the document calls the credentials that are asked for.
+pub(super) const BEARER: &str = "bearer";
 
 /// What every operation can end in.
 const ALWAYS: [Code; 2] = [Code::Internal, Code::Unavailable];
@@ -35,6 +40,14 @@ impl Described {
     /// With more to be said.
     pub(super) fn about(self, description: &str) -> Self {
         Self { operation: self.operation.description(Some(description)), ..self }
+    }
+
+    /// For whoever has these scopes.
+    pub(super) fn needing(self, scopes: impl Into<Scopes>) -> Self {
+        let scopes = scopes.into();
+        let named = scopes.iter().map(Scope::name);
+        let operation = self.operation.security(SecurityRequirement::new(BEARER, named));
+        Self { operation, ..self }.failing(&[Code::Unauthenticated, Code::Forbidden])
     }
 
     /// With parameters, by their names among the components.
@@ -115,6 +128,9 @@ fn problem(codes: &[Code]) -> Response {
     let content = content.examples_from_iter(codes.iter().map(|code| (code.name(), example(*code))));
     let response = empty(&description).content("application/problem+json", content.build());
     let response = response.header_ref("X-Request-Id", header("X-Request-Id"));
+    let asks = codes.iter().any(|code| matches!(code, Code::Unauthenticated | Code::Forbidden));
+    let challenge = || header("WWW-Authenticate");
+    let response = if asks { response.header_ref("WWW-Authenticate", challenge()) } else { response };
     let retry = codes.iter().any(|code| code.is_passing());
     if retry { response.header_ref("Retry-After", header("Retry-After")) } else { response }.build()
 }

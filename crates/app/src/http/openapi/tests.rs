@@ -8,7 +8,8 @@ use actix_web::test::TestRequest;
 use serde_json::Value;
 
 use super::super::BASE_PATH;
-use super::super::tests::{Answer, ask, in_memory};
+use super::super::tests::{Answer, ask, ask_past, in_memory};
+use crate::access::{Gatekeeper, Scope, Scopes};
 use crate::http::Lifecycle;
 use crate::wiring::Ports;
 
@@ -80,6 +81,9 @@ fn registered(folder: &Path, found: &mut BTreeSet<String>) {
                 "{}: no trailing slash",
                 path.display()
             );
+            for resource in source.split(concat!("protected", "(\"")).skip(1) {
+                found.extend(resource.split('"').next().map(str::to_owned));
+            }
             for resource in source.split(concat!("web::resource", "([\"")).skip(1) {
                 let mut paths = resource.split('"').step_by(2);
                 let (path, with_slash) = (paths.next().unwrap(), paths.next().unwrap());
@@ -139,6 +143,59 @@ async fn every_status_and_header_of_an_answer_is_documented() {
             });
             let is_sent = answer.headers.contains_key(name);
             assert_eq!(is_sent, is_documented, "{name} of {method} {path}: {}", answer.status);
+        }
+    }
+}
+
+/// What an operation says that it takes; `None` where everyone may.
+fn scopes(operation: &Value) -> Option<Vec<Scope>> {
+    let [requirement] = operation["security"].as_array()?.as_slice() else {
+        panic!("one credential will do")
+    };
+    let scopes = requirement["bearer"].as_array().unwrap().iter();
+    Some(scopes.map(|scope| scope.as_str().unwrap().parse().unwrap()).collect())
+}
+
+async fn send_with(scopes: Option<Scopes>, method: &str, path: &str) -> Answer {
+    let gatekeeper = Gatekeeper::knowing(&[("roster_mine", scopes.unwrap_or_default())]);
+    let method = Method::from_bytes(method.to_uppercase().as_bytes()).unwrap();
+    // A body that is refused wherever it is read: too long, and of no type.
+    let request =
+        TestRequest::with_uri(&path.replace("{id}", "1")).method(method).set_payload(vec![b' '; 70_000]);
+    let request = match scopes {
+        Some(_) => request.insert_header((header::AUTHORIZATION, "Bearer roster_mine")),
+        None => request,
+    };
+    ask_past(gatekeeper, in_memory(), Lifecycle::default(), request).await
+}
+
+#[actix_web::test]
+async fn whatever_is_below_the_base_path_is_for_whoever_has_the_scope_that_is_documented() {
+    let document = document();
+    for (path, method, operation) in operations(&document) {
+        let Some(needed) = scopes(operation) else {
+            assert!(!path.starts_with(BASE_PATH), "{method} {path} is for everyone");
+            assert_ne!(send_with(None, method, path).await.status, 401, "{method} {path}");
+            continue;
+        };
+        let methods = [Some(method), (method == "get").then_some("head")];
+        for method in methods.into_iter().flatten() {
+            let nobody = send_with(None, method, path).await;
+            assert_eq!(nobody.status, 401, "{method} {path}");
+            assert_eq!(nobody.header("www-authenticate"), "Bearer realm=\"roster\"");
+            for missing in &needed {
+                let others = Scope::ALL.into_iter().filter(|scope| scope != missing).collect();
+                let answer = send_with(Some(others), method, path).await;
+                assert_eq!(answer.status, 403, "{method} {path} without {}", missing.name());
+                let challenge = answer.header("www-authenticate").to_owned();
+                let named = Scopes::from_iter(needed.clone()).join(" ");
+                assert!(
+                    challenge.ends_with(&format!(r#"error="insufficient_scope", scope="{named}""#)),
+                    "{challenge}"
+                );
+            }
+            let enough = send_with(Some(needed.iter().copied().collect()), method, path).await;
+            assert!(![401, 403].contains(&enough.status.as_u16()), "{method} {path}: {}", enough.body);
         }
     }
 }

@@ -6,6 +6,7 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{Paths, link::Link, schema::ComponentsBuilder};
 
 use super::operation::{answer, at, content, empty, header, operation};
+use crate::access::Scope;
 use crate::http::problem::Code;
 use crate::http::users::{CreateUserRequest, ListResponse, PatchUserRequest, UserResponse};
 
@@ -30,6 +31,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Post,
         users,
         operation("createUser", TAG, "Create a user")
+            .needing(Scope::UsersWrite)
             .taking(&["Idempotency-Key"])
             .body([("application/json", content("NewUser", Some(ada())))])
             .answering(201, created().header_ref("Idempotency-Replayed", header("Idempotency-Replayed")))
@@ -41,6 +43,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         users,
         operation("listUsers", TAG, "List users, a page at a time")
+            .needing(Scope::UsersRead)
             .about("In the order of their ids. Users who come or go between two pages shift nothing.")
             .taking(&["Limit", "After", "Order", "Email", "Name", "Count"])
             .answering(
@@ -56,6 +59,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Get,
         user,
         operation("getUser", TAG, "Read a user")
+            .needing(Scope::UsersRead)
             .taking(&["UserId", "If-Match", "If-None-Match"])
             .answering(200, tagged("The user"))
             .answering(
@@ -75,6 +79,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Put,
         user,
         operation("replaceUser", TAG, "Replace a user's e-mail and name")
+            .needing(Scope::UsersWrite)
             .about("What changes nothing leaves the version as it was.")
             .taking(&["UserId", "If-Match", "If-None-Match"])
             .body([("application/json", content("NewUser", Some(ada())))])
@@ -88,6 +93,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Patch,
         user,
         operation("updateUser", TAG, "Change a user's e-mail or name")
+            .needing(Scope::UsersWrite)
             .about("A JSON Merge Patch (RFC 7396). What changes nothing leaves the version as it was.")
             .taking(&["UserId", "If-Match", "If-None-Match"])
             .body([
@@ -103,6 +109,7 @@ pub(super) fn paths(paths: &mut Paths) {
         Delete,
         user,
         operation("deleteUser", TAG, "Delete a user")
+            .needing(Scope::UsersWrite)
             .taking(&["UserId", "If-Match", "If-None-Match"])
             .answering(204, empty("The user is no more"))
             .failing(&[Code::MalformedRequest, Code::NotFound, Code::PreconditionFailed, Code::Validation]),

@@ -1,0 +1,160 @@
+//! Where the keys come from that sign JWTs, and how they stay fresh.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow};
+use reqwest::header::ACCEPT;
+use reqwest::redirect::Policy;
+use reqwest::{Client, Response};
+use roster_domain::chain;
+use tokio::sync::{Mutex, watch};
+use tokio::time::{Instant, sleep};
+use url::Url;
+
+use super::jwks::Keys;
+use super::watched;
+use crate::background::Outage;
+use crate::config::JwksSource;
+
+/// How long keys are used before they are fetched again: so long, at the most, does one count that is withdrawn.
+const FRESH: Duration = Duration::from_secs(300);
+
+/// How often they are fetched at the most beside that, though tokens name keys that are not known.
+const PAUSE: Duration = Duration::from_secs(10);
+
+const CONNECT: Duration = Duration::from_secs(1);
+const WHOLE: Duration = Duration::from_secs(3);
+
+/// The most bytes that are taken.
+const MAX_BYTES: usize = 256 * 1024;
+
+const WHAT: &str = "the keys of JWTs are fetched";
+
+/// The keys of a file or of a URL.
+#[derive(Clone)]
+pub(super) enum KeyRing {
+    File(watch::Receiver<Arc<Keys>>),
+    Url(Arc<Remote>),
+}
+
+impl KeyRing {
+    /// Reads the file; or begins to fetch what the URL has.
+    pub(super) fn start(source: &JwksSource) -> anyhow::Result<Self> {
+        match source {
+            JwksSource::File(path) => {
+                Ok(Self::File(watched::watch(path, Keys::parse, "keys of JWTs are what their file says")?))
+            }
+            JwksSource::Url(url) => {
+                let remote = Arc::new(Remote::new(url.clone())?);
+                tokio::spawn(remote.clone().keep_fresh());
+                Ok(Self::Url(remote))
+            }
+        }
+    }
+
+    /// Keys among which there is the one that a token names, if there is such a key; `None` where no keys could be
+    /// had so far.
+    pub(super) async fn keys(&self, id: Option<&str>) -> Option<Arc<Keys>> {
+        match self {
+            Self::File(keys) => Some(keys.borrow().clone()),
+            Self::Url(remote) => remote.keys(id).await,
+        }
+    }
+}
+
+/// The keys of a URL, which are had again and again. Those that were had last outlive its outages.
+pub(super) struct Remote {
+    client: Client,
+    url: Url,
+    keys: watch::Sender<Option<Arc<Keys>>>,
+    /// Whoever fetches holds it, so that others wait for that instead of asking, too.
+    fetching: Mutex<Fetching>,
+}
+
+struct Fetching {
+    /// When keys were fetched because a token named one that was not known.
+    asked: Option<Instant>,
+    outage: Outage,
+}
+
+impl Remote {
+    fn new(url: Url) -> anyhow::Result<Self> {
+        // Somebody else may have chosen before: then it is that.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let client = Client::builder()
+            .redirect(Policy::none())
+            .connect_timeout(CONNECT)
+            .timeout(WHOLE)
+            .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
+            .no_proxy();
+        // On this machine nobody's certificate is looked at, and the system may have none to hold one against.
+        let client = if url.scheme() == "http" { client.tls_certs_only([]) } else { client };
+        let client = client.build().context("a client cannot be made")?;
+        let fetching = Mutex::new(Fetching { asked: None, outage: Outage::of(WHAT) });
+        Ok(Self { client, url, keys: watch::Sender::new(None), fetching })
+    }
+
+    async fn keys(&self, id: Option<&str>) -> Option<Arc<Keys>> {
+        if !self.has(id) {
+            let mut fetching = self.fetching.lock().await;
+            // Whoever had it before may have brought the key, or asked for it in vain a moment ago.
+            let in_vain = fetching.asked.is_some_and(|asked| asked.elapsed() < PAUSE);
+            if !in_vain && !self.has(id) {
+                fetching.asked = Some(Instant::now());
+                self.fetch(&mut fetching.outage).await;
+            }
+        }
+        self.keys.borrow().clone()
+    }
+
+    /// Whether the keys that are known have the one that a token names.
+    fn has(&self, id: Option<&str>) -> bool {
+        self.keys.borrow().as_ref().is_some_and(|keys| id.is_none() || keys.find(id).is_some())
+    }
+
+    async fn keep_fresh(self: Arc<Self>) {
+        loop {
+            let is_well = self.fetch(&mut self.fetching.lock().await.outage).await;
+            sleep(if is_well { FRESH } else { PAUSE }).await;
+        }
+    }
+
+    /// Fetches the keys, and tells whether that went well.
+    async fn fetch(&self, outage: &mut Outage) -> bool {
+        match self.ask().await {
+            Ok(keys) => {
+                self.keys.send_replace(Some(Arc::new(keys)));
+                outage.is_over();
+                true
+            }
+            Err(error) => {
+                outage.failed(chain(&*error));
+                false
+            }
+        }
+    }
+
+    async fn ask(&self) -> anyhow::Result<Keys> {
+        let request =
+            self.client.get(self.url.clone()).header(ACCEPT, "application/jwk-set+json, application/json");
+        // The URL may hold a secret.
+        let response = request.send().await.map_err(reqwest::Error::without_url)?;
+        if response.status() != 200 {
+            return Err(anyhow!("{:?} answers {}", JwksSource::Url(self.url.clone()), response.status()));
+        }
+        let text = read(response).await?;
+        Keys::parse(&text).with_context(|| format!("{:?}", JwksSource::Url(self.url.clone())))
+    }
+}
+
+async fn read(mut response: Response) -> anyhow::Result<String> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
+        body.extend_from_slice(&chunk);
+        if body.len() > MAX_BYTES {
+            return Err(anyhow!("the answer is longer than {MAX_BYTES} bytes"));
+        }
+    }
+    String::from_utf8(body).context("the answer is no text")
+}
