@@ -41,10 +41,25 @@ async fn a_page_of_a_named_origin_may_use_the_api(database: OnSqlite) {
         let answer = roster.get(USERS).header("Origin", origin).await;
         assert_eq!(answer.any_body(200).header(MAY), origin);
         let readable = answer.header("access-control-expose-headers").to_lowercase();
-        for name in ["etag", "link", "location", "retry-after", "roster-position", "x-request-id"] {
+        for name in [
+            "allow",
+            "content-disposition",
+            "etag",
+            "idempotency-replayed",
+            "link",
+            "location",
+            "retry-after",
+            "roster-position",
+            "x-request-id",
+        ] {
             assert!(readable.contains(name), "{name}: {readable}");
         }
         assert!(answer.header("vary").to_lowercase().contains("origin"));
+    }
+    let export = roster.get(&format!("{USERS}/export")).header("Origin", APP).await;
+    let varies = export.any_body(200).header("vary").to_lowercase();
+    for name in ["accept", "accept-encoding", "origin"] {
+        assert!(varies.split(',').any(|said| said.trim() == name), "{name}: {varies}");
     }
     let created = roster.post(USERS, &new_user("ada")).header("Origin", APP).await;
     created.user(201);

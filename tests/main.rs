@@ -20,6 +20,7 @@
 
 mod architecture;
 mod bulk;
+mod compression;
 mod cross_origin;
 mod directory;
 mod docs;
@@ -80,6 +81,7 @@ fn trials() -> Vec<Trial> {
         architecture::suite(),
         directory::suite(),
         docs::suite(),
+        compression::suite(),
         cross_origin::suite(),
         headers::suite(),
         methods::suite(),

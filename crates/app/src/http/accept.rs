@@ -40,6 +40,9 @@ pub(super) fn choose(headers: &HeaderMap, forms: &[&'static str]) -> Option<&'st
     best.map(|(_, form)| form)
 }
 
+/// The weight of what is given none, in thousandths.
+pub(super) const FULL: u16 = 1000;
+
 /// How well a form fits: the weight that it is given, in thousandths, and how closely it is named.
 type Fit = (u16, u8);
 
@@ -48,12 +51,12 @@ type Fit = (u16, u8);
 fn fit(accept: &str, media_type: &str) -> Option<Fit> {
     let mut ranges = accept.split(',').map(str::trim).filter(|range| !range.is_empty()).peekable();
     if ranges.peek().is_none() {
-        return Some((1000, 0));
+        return Some((FULL, 0));
     }
     let matching = ranges.filter_map(|range| {
         let mut parts = range.split(';').map(str::trim);
         let specificity = specificity(parts.next()?, media_type)?;
-        Some((specificity, parts.find_map(weight).unwrap_or(1000)))
+        Some((specificity, parts.find_map(weight).unwrap_or(FULL)))
     });
     let (specificity, weight) = matching.max_by_key(|(specificity, _)| *specificity)?;
     (weight > 0).then_some((weight, specificity))
@@ -71,7 +74,7 @@ fn specificity(range: &str, media_type: &str) -> Option<u8> {
 }
 
 /// The weight that a parameter says, in thousandths, where it is one.
-fn weight(parameter: &str) -> Option<u16> {
+pub(super) fn weight(parameter: &str) -> Option<u16> {
     let (name, value) = parameter.split_once('=')?;
     let weight = value.trim().parse::<f32>().ok().filter(|weight| (0.0..=1.0).contains(weight));
     #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it is 1000 at the most")]

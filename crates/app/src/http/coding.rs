@@ -1,13 +1,24 @@
-//! Bodies that are streamed, compressed where the client would have them so.
+//! Bodies, compressed where the client would have them so and it pays.
 
 use std::io;
 
-use actix_web::http::header::{self, HeaderMap};
-use actix_web::web::Bytes;
-use actix_web::{HttpResponse, HttpResponseBuilder};
+use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::StatusCode;
+use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::middleware::Next;
+use actix_web::web::{self, Bytes};
+use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use futures_util::{Stream, TryStreamExt, future, stream};
 
+use super::accept;
 use crate::bulk::Gzip;
+
+/// From how many bytes on a body is compressed: a shorter one takes a packet either way.
+const WORTHWHILE: u64 = 1024;
+
+/// From how many bytes on compressing takes so long that other requests would wait for it.
+const LONG: u64 = 64 * 1024;
 
 /// The answer with this body, to a request with these headers. Where the body fails, the connection is broken
 /// off, so that nobody takes what came for the whole.
@@ -18,24 +29,84 @@ pub(super) fn respond(
 ) -> HttpResponse {
     // One that is empty would be the end.
     let body = body.try_filter(|part| future::ready(!part.is_empty()));
-    response.append_header((header::VARY, "accept-encoding"));
-    if accepts_gzip(headers) {
+    let mut response = if prefers_gzip(headers) {
         response.insert_header((header::CONTENT_ENCODING, "gzip"));
         response.streaming(gzipped(body).map_ok(Bytes::from))
     } else {
         response.streaming(body.map_ok(Bytes::from))
+    };
+    vary(response.headers_mut(), "accept-encoding");
+    response
+}
+
+/// Compresses answers that are whole before they are sent. Those that carry an entity tag stay as they are: it
+/// is strong, and would name two sequences of bytes (RFC 9110 §8.8.3.3). So do streams, and what is compressed.
+pub(super) async fn compress<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
+    let wanted = prefers_gzip(request.headers());
+    let mut response = next.call(request).await?;
+    let Some(size) = worthwhile(&response) else { return Ok(response.map_into_left_body()) };
+    vary(response.headers_mut(), "accept-encoding");
+    if !wanted {
+        return Ok(response.map_into_left_body());
+    }
+    let (request, response) = response.into_parts();
+    let (mut response, body) = response.into_parts();
+    let compressed = match body.try_into_bytes() {
+        Ok(plain) if size < LONG => whole(&plain)?,
+        Ok(plain) => web::block(move || whole(&plain)).await??,
+        Err(body) => return Ok(ServiceResponse::new(request, response.set_body(body)).map_into_left_body()),
+    };
+    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(compressed))).map_into_right_body())
+}
+
+/// How long the body of an answer is, where it pays to compress it.
+fn worthwhile<B: MessageBody>(response: &ServiceResponse<B>) -> Option<u64> {
+    let headers = response.headers();
+    let is_plain = !headers.contains_key(header::ETAG) && !headers.contains_key(header::CONTENT_ENCODING);
+    let is_picture = headers.get(header::CONTENT_TYPE).is_some_and(|it| it.as_bytes().starts_with(b"image/"));
+    match response.response().body().size() {
+        BodySize::Sized(size) if size >= WORTHWHILE => {
+            (response.status() == StatusCode::OK && is_plain && !is_picture).then_some(size)
+        }
+        _ => None,
     }
 }
 
-/// Whether a client names gzip among what it accepts (RFC 9110 §12.5.3), with a weight above 0.
-fn accepts_gzip(headers: &HeaderMap) -> bool {
+/// Says that the answer depends on this header of the request, beside others that it is said of.
+pub(super) fn vary(headers: &mut HeaderMap, name: &str) {
+    let said = headers.get(header::VARY).and_then(|said| said.to_str().ok());
+    let said = said.map_or_else(|| name.to_owned(), |said| format!("{said}, {name}"));
+    if let Ok(said) = HeaderValue::try_from(said) {
+        headers.insert(header::VARY, said);
+    }
+}
+
+/// Whether a client would rather have gzip than a body as it is (RFC 9110 §12.5.3). Only who names it gets it.
+fn prefers_gzip(headers: &HeaderMap) -> bool {
     let lines = headers.get_all(header::ACCEPT_ENCODING).filter_map(|line| line.to_str().ok());
-    let mut codings = lines.flat_map(|line| line.split(','));
-    codings.any(|coding| {
-        let (name, weight) = coding.split_once(';').unwrap_or((coding, "q=1"));
-        let weight = weight.trim().split_once('=').and_then(|(_, weight)| weight.trim().parse().ok());
-        name.trim().eq_ignore_ascii_case("gzip") && weight.is_some_and(|weight: f32| weight > 0.0)
-    })
+    let (mut gzip, mut identity) = (0, 0);
+    for coding in lines.flat_map(|line| line.split(',')) {
+        let mut parts = coding.split(';').map(str::trim);
+        let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+        let weight = parts.find_map(accept::weight).unwrap_or(accept::FULL);
+        match name.as_str() {
+            "gzip" | "x-gzip" => gzip = weight,
+            "identity" => identity = weight,
+            _ => {}
+        }
+    }
+    gzip > 0 && gzip >= identity
+}
+
+fn whole(plain: &[u8]) -> io::Result<Vec<u8>> {
+    let mut gzip = Gzip::default();
+    let mut compressed = gzip.part(plain)?;
+    compressed.extend(gzip.end()?);
+    Ok(compressed)
 }
 
 fn gzipped(body: impl Stream<Item = io::Result<Vec<u8>>>) -> impl Stream<Item = io::Result<Vec<u8>>> {
@@ -58,11 +129,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn gzip_is_for_those_who_name_it() {
+    fn gzip_is_for_those_who_name_it_and_would_rather_have_it() {
         for (accepted, expected) in [
             ("gzip", true),
             ("deflate, GZIP;q=0.5, br", true),
             ("gzip ; q=1.0", true),
+            ("x-gzip", true),
+            ("gzip, identity", true),
+            ("identity;q=0, gzip;q=0.001", true),
+            ("identity, gzip;q=0.5", false),
             ("gzip;q=0", false),
             ("gzip;q=0.000", false),
             ("*", false),
@@ -71,8 +146,8 @@ mod tests {
         ] {
             let mut headers = HeaderMap::new();
             headers.insert(header::ACCEPT_ENCODING, HeaderValue::from_static(accepted));
-            assert_eq!(accepts_gzip(&headers), expected, "{accepted}");
+            assert_eq!(prefers_gzip(&headers), expected, "{accepted}");
         }
-        assert!(!accepts_gzip(&HeaderMap::new()));
+        assert!(!prefers_gzip(&HeaderMap::new()));
     }
 }

@@ -5,6 +5,7 @@ use actix_web::Error;
 use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 
+use super::idempotency::IDEMPOTENCY_REPLAYED;
 use super::position::ROSTER_POSITION;
 use super::problem::{Code, Problem};
 use super::request_id::X_REQUEST_ID;
@@ -34,11 +35,13 @@ impl CrossOrigin {
             .allow_any_header()
             .expose_headers([
                 header::ALLOW,
+                header::CONTENT_DISPOSITION,
                 header::ETAG,
                 header::LINK,
                 header::LOCATION,
                 header::RETRY_AFTER,
                 header::WWW_AUTHENTICATE,
+                IDEMPOTENCY_REPLAYED,
                 ROSTER_POSITION,
                 X_REQUEST_ID,
             ])

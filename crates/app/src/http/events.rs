@@ -103,6 +103,7 @@ fn answer(page: &FeedPage, asked: &FeedRequest) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((ROSTER_POSITION, page.newest.to_string()));
     response.insert_header((header::CONTENT_TYPE, BATCH));
+    response.insert_header((header::VARY, "accept"));
     if let Some(last) = page.events.last().filter(|_| page.more) {
         let link = asked.parameters.next(&format!("{BASE_PATH}/events"), &last.position.to_string());
         response.insert_header((header::LINK, link));

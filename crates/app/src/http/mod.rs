@@ -82,6 +82,7 @@ pub fn app(
         .app_data(web::Data::new(deadline))
         .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
+        .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))
         .configure(health::routes)

@@ -72,6 +72,7 @@ impl Streams {
         Ok(HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, MEDIA_TYPE))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
+            .insert_header((header::VARY, "accept"))
             .insert_header((ROSTER_POSITION, newest))
             .streaming(events.map(Ok::<_, Error>)))
     }
