@@ -20,6 +20,7 @@
 
 mod architecture;
 mod bulk;
+mod clients;
 mod compression;
 mod cross_origin;
 mod directory;
@@ -81,6 +82,7 @@ fn trials() -> Vec<Trial> {
         architecture::suite(),
         directory::suite(),
         docs::suite(),
+        clients::suite(),
         compression::suite(),
         cross_origin::suite(),
         headers::suite(),

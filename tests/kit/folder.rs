@@ -41,6 +41,12 @@ impl Folder {
         self.dir.path()
     }
 
+    /// A new folder in it.
+    pub(crate) fn new_folder(&self) -> PathBuf {
+        let made = tempfile::Builder::new().permissions(traversable()).tempdir_in(self.path());
+        made.expect("a folder can be made").keep()
+    }
+
     /// The run's name, which no other run has: it is part of whatever the run makes elsewhere.
     pub(crate) fn run(&self) -> String {
         run_of(self.path())

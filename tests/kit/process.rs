@@ -132,8 +132,13 @@ impl Process {
     }
 
     /// Waits for the process to end by itself.
-    pub(crate) async fn exit(mut self) -> Exit {
-        let status = timeout(PATIENCE, self.child.wait()).await.expect("the program ends");
+    pub(crate) async fn exit(self) -> Exit {
+        self.exit_within(PATIENCE).await
+    }
+
+    /// The same, of one that takes its time.
+    pub(crate) async fn exit_within(mut self, patience: Duration) -> Exit {
+        let status = timeout(patience, self.child.wait()).await.expect("the program ends");
         let code = status.expect("the program's end can be waited for").code();
         for reader in &mut self.readers {
             reader.await.expect("the output can be read");

@@ -1,5 +1,6 @@
 //! A stand-in for a remote service, which answers as a test tells it to, or not at all.
 
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -53,18 +54,31 @@ pub(crate) struct StandIn {
     listener: JoinHandle<()>,
 }
 
+/// What to answer a request with, by its head.
+type Answering = Box<dyn FnMut(&str) -> Reply + Send>;
+
 struct State {
-    replies: Vec<Reply>,
+    answering: Answering,
     requests: Vec<String>,
 }
 
 impl StandIn {
     /// Answers the first request with the first of `replies`, and so on; the last answers all that come after.
     pub(crate) async fn answering(replies: impl IntoIterator<Item = Reply>) -> Self {
+        let mut replies: VecDeque<_> = replies.into_iter().collect();
+        Self::by(move |_| {
+            if replies.len() > 1 { replies.pop_front() } else { replies.front().cloned() }
+                .unwrap_or(Reply::Reset)
+        })
+        .await
+    }
+
+    /// Answers each request as its head says.
+    pub(crate) async fn by(answering: impl FnMut(&str) -> Reply + Send + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let replies = replies.into_iter().collect();
-        let state = Arc::new(Mutex::new(State { replies, requests: Vec::new() }));
+        let answering: Answering = Box::new(answering);
+        let state = Arc::new(Mutex::new(State { answering, requests: Vec::new() }));
         let shared = state.clone();
         let listener = tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -86,7 +100,7 @@ impl StandIn {
 
     /// Answers everything so from here on.
     pub(crate) fn answer(&self, reply: Reply) {
-        self.state().replies = vec![reply];
+        self.state().answering = Box::new(move |_| reply.clone());
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
@@ -110,8 +124,10 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
     }
     let reply = {
         let mut state = state.lock().unwrap_or_else(PoisonError::into_inner);
-        state.requests.push(String::from_utf8_lossy(&head).into_owned());
-        if state.replies.len() > 1 { state.replies.remove(0) } else { state.replies[0].clone() }
+        let head = String::from_utf8_lossy(&head).into_owned();
+        let reply = (state.answering)(&head);
+        state.requests.push(head);
+        reply
     };
     // A client that is gone in the meantime has no use for the rest.
     match reply {

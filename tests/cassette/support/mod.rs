@@ -3,6 +3,8 @@
 pub(crate) mod manifest;
 pub(crate) mod python;
 pub(crate) mod upstream;
+#[path = "../../kit/venv.rs"]
+mod venv;
 
 use roster_cassette::{RecordMode, Vcr, VcrBuilder, VcrError};
 use std::path::{Path, PathBuf};

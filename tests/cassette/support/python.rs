@@ -1,10 +1,11 @@
 //! The real vcrpy, in an environment that is made once and kept under Cargo's target folder.
 
-use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
+
+use super::venv::{environment, shown};
 
 const PACKAGES: [&str; 3] = ["vcrpy==9.4.2", "requests", "httpx"];
 
@@ -28,34 +29,7 @@ pub(crate) fn python() -> Option<&'static Path> {
 }
 
 fn install() -> Result<PathBuf, String> {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("vcrpy-9.4.2");
-    fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
-    lock.lock().map_err(|error| error.to_string())?;
-    let python = folder.join("venv/bin/python");
-    if folder.join("complete").exists() {
-        return Ok(python);
-    }
-    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(folder.join("venv")))?;
-    let pip = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-        "--retries",
-        "1",
-        "--timeout",
-        "20",
-    ];
-    run(Command::new(&python).args(pip).args(PACKAGES))?;
-    fs::write(folder.join("complete"), "").map_err(|error| error.to_string())?;
-    Ok(python)
-}
-
-fn run(command: &mut Command) -> Result<(), String> {
-    let output = command.output().map_err(|error| format!("{command:?}: {error}"))?;
-    if output.status.success() { Ok(()) } else { Err(format!("{command:?}: {}", shown(&output))) }
+    environment("vcrpy", &PACKAGES).map(|programs| programs.join("python"))
 }
 
 /// Runs a program text with arguments and returns what it printed; fails where it fails.
@@ -68,11 +42,6 @@ pub(crate) fn checked(command: &mut Command) -> String {
     let output = command.env_remove("CI").env("PYTHONDONTWRITEBYTECODE", "1").output().unwrap();
     assert!(output.status.success(), "{command:?}: {}", shown(&output));
     String::from_utf8(output.stdout).unwrap()
-}
-
-fn shown(output: &Output) -> String {
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    format!("{}\n{}{}", output.status, text(&output.stdout), text(&output.stderr))
 }
 
 /// `server.py` on a port of its own, until dropped.

@@ -3,9 +3,10 @@
 use serde_json::json;
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::HttpMethod::{Get, Post};
-use utoipa::openapi::{ObjectBuilder, Paths, Type};
+use utoipa::openapi::{KnownFormat, Paths, SchemaFormat};
 
 use super::operation::{at, empty, header, operation};
+use super::rules::text;
 use crate::access::Scope;
 use crate::bulk::Format;
 use crate::http::problem::Code;
@@ -54,8 +55,10 @@ pub(super) fn paths(paths: &mut Paths) {
     );
 }
 
+/// Lines, which are bytes to generated clients: they can be files, and need not be UTF-8.
 fn lines(description: &str, example: &str) -> Content {
-    let text = ObjectBuilder::new().schema_type(Type::String).description(Some(description));
+    let binary = SchemaFormat::KnownFormat(KnownFormat::Binary);
+    let text = text(description).format(Some(binary));
     let example = (!example.is_empty()).then(|| json!(example));
     ContentBuilder::new().schema(Some(text)).example(example).build()
 }

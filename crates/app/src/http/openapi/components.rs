@@ -3,7 +3,7 @@
 use serde_json::json;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ComponentsBuilder, Object};
+use utoipa::openapi::schema::{ComponentsBuilder, Object, ObjectBuilder, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{RefOr, Required, Schema};
 
@@ -77,7 +77,7 @@ fn headers() -> [(&'static str, Header); 9] {
             "Idempotency-Replayed",
             header(
                 "Whether this is what the first request with the same key brought about.",
-                rules::one_of(["true"]).build(),
+                rules::exactly("true").build(),
             ),
         ),
         ("Allow", header("The methods that the resource takes.", text("").build())),
@@ -133,7 +133,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             query(
                 "count",
                 "Whether to count the users of all pages, which takes longer.",
-                rules::one_of(["exact"]).build(),
+                rules::exactly("exact").build(),
             ),
         ),
         (
@@ -157,7 +157,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             query(
                 "dry_run",
                 "Whether to check the lines alone, and write nothing.",
-                rules::one_of(["true", "false"]).build(),
+                ObjectBuilder::new().schema_type(Type::Boolean).default(Some(json!(false))).build(),
             ),
         ),
         (
@@ -165,7 +165,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             query(
                 "report",
                 "Which outcomes to tell: of all lines, or of those that failed and, last, how many there were.",
-                rules::one_of(["all", "errors"]).build(),
+                rules::one_of(["all", "errors"]).default(Some(json!("all"))).build(),
             ),
         ),
     ];

@@ -7,7 +7,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Ty
 use utoipa::openapi::{Object, Paths, Ref, SchemaFormat};
 
 use super::operation::{at, content, empty, header, operation};
-use super::rules::{self, one_of, text};
+use super::rules::{self, exactly, text};
 use super::users::BODY;
 use crate::access::Scope;
 use crate::http::problem::Code;
@@ -78,13 +78,13 @@ fn list(schema: &str, example: Option<Value>) -> Content {
 
 fn event_out(kind: &str) -> Object {
     let event = ObjectBuilder::new()
-        .property("specversion", one_of(["1.0"]))
+        .property("specversion", exactly("1.0"))
         .property("id", text("A UUID of version 7.").format(Some(SchemaFormat::Custom("uuid".to_owned()))))
-        .property("source", one_of(["/roster"]))
-        .property("type", one_of([kind]))
+        .property("source", exactly("/roster"))
+        .property("type", exactly(kind))
         .property("subject", text("`users/` and the user's id.").pattern(Some("^users/[1-9][0-9]*$")))
         .property("time", rules::time())
-        .property("datacontenttype", one_of(["application/json"]))
+        .property("datacontenttype", exactly("application/json"))
         .property("position", rules::position())
         .property(
             "traceparent",
@@ -105,10 +105,10 @@ fn event_in(kind: &str, members: &[&str]) -> Object {
         text(description).min_length(Some(1)).max_length(Some(max)).pattern(Some(rules::TEXT))
     };
     let event = ObjectBuilder::new()
-        .property("specversion", one_of(["1.0"]))
+        .property("specversion", exactly("1.0"))
         .property("id", limited("What its source calls it.", 256))
         .property("source", limited("Who tells of it.", 384))
-        .property("type", one_of([kind]))
+        .property("type", exactly(kind))
         .property("time", rules::or_null(text("When it happened.").format(Some(rules::date_time()))))
         .property("datacontenttype", rules::or_null(text("What `data` is: JSON.").pattern(Some(JSON))))
         .property("data", data.schema_type(Type::Object));

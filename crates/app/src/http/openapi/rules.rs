@@ -2,6 +2,7 @@
 //! schema can say it. Patterns name every character, because regular expressions differ in what `\s` is.
 
 use serde_json::json;
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
 
 use crate::http::problem::Code;
@@ -85,6 +86,13 @@ pub(super) fn integer(description: &str, minimum: usize) -> ObjectBuilder {
 /// One of these texts.
 pub(super) fn one_of<'a>(texts: impl IntoIterator<Item = &'a str>) -> ObjectBuilder {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(texts))
+}
+
+/// This text and no other, so that generated clients tell alternatives apart by it. utoipa has no word for it; what
+/// it takes as an extension goes into the document as it is.
+pub(super) fn exactly(constant: &str) -> ObjectBuilder {
+    let keyword = Extensions::from_iter([("const", constant)]);
+    ObjectBuilder::new().schema_type(Type::String).extensions(Some(keyword))
 }
 
 pub(super) fn date_time() -> SchemaFormat {

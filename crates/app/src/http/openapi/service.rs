@@ -39,7 +39,8 @@ pub(super) fn paths(paths: &mut Paths) {
         operation("getMetrics", TAG, "Read what is measured")
             .answering(200, page("Measurements, in the text format of Prometheus", "text/plain")),
     );
-    let object = ContentBuilder::new().schema(Some(ObjectBuilder::new().schema_type(Type::Object)));
+    let object = ObjectBuilder::new().schema_type(Type::Object).title(Some("OpenApiDocument"));
+    let object = ContentBuilder::new().schema(Some(object));
     at(
         paths,
         Get,
