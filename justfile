@@ -31,11 +31,13 @@ ci: check test package
 ci-full: ci test-bulk
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
+    just stops 50
 
 # Kill the service, the broker and the relay so often, under load, and count what is lost
-kill times="60":
-    ROSTER_TEST_KILLS={{ times }} just test resilience::crash --nocapture
-    ROSTER_TEST_KILLS={{ times }} just test nats::load --nocapture
+kill times="60": (endure "resilience::crash" times) (endure "nats::load" times)
+
+# Stop the service so often, under load, and count the requests that are not answered
+stops times="1000": (endure "program::stops" times)
 
 # Import and export a million users, and hold the memory that it takes to 64 MiB
 test-bulk:
@@ -55,6 +57,11 @@ up: (compose "run --rm ready")
 
 # Stop them, and forget their data
 down: (compose "down --volumes")
+
+# What a test does a few times in every run, done so often, with what it counted
+[private]
+endure test times:
+    ROSTER_TEST_TIMES={{ times }} cargo test --locked -p roster-tests --test roster -- {{ test }} --nocapture
 
 # Docker's Compose is a part of Docker, or a program beside it
 [private]

@@ -6,16 +6,13 @@ use std::fmt::Write as _;
 use std::future::Future;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use libtest_mimic::{Completion, Failed};
 use tokio::time::timeout;
 
 use super::process::Log;
 use super::run::Run;
-
-/// Generous: it is there to name a test that hangs, not to measure one.
-const DEADLINE: Duration = Duration::from_secs(240);
+use super::scale::deadline;
 
 thread_local! {
     /// What the test of this thread said when it panicked.
@@ -54,7 +51,8 @@ where
 {
     let run = Run::current();
     let logs = Arc::<Mutex<Vec<Log>>>::default();
-    let bounded = async { timeout(DEADLINE, test()).await };
+    let deadline = deadline();
+    let bounded = async { timeout(deadline, test()).await };
     let outcome = catch_unwind(AssertUnwindSafe(|| run.handle().block_on(LOGS.scope(logs.clone(), bounded))));
     let failure = match outcome {
         Ok(Ok(Ok(()))) => return Ok(Completion::Completed),
@@ -62,7 +60,7 @@ where
             run.is_untested(name, &missing);
             return Ok(Completion::ignored_with("not tested: see the end of this report"));
         }
-        Ok(Err(_)) => format!("{name} did not end within {} seconds", DEADLINE.as_secs()),
+        Ok(Err(_)) => format!("{name} did not end within {} seconds", deadline.as_secs()),
         Err(panic) => PANIC.take().unwrap_or_else(|| message(&*panic)),
     };
     let logs = std::mem::take(&mut *logs.lock().unwrap_or_else(PoisonError::into_inner));

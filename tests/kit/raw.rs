@@ -18,9 +18,14 @@ pub(crate) struct Raw(BufReader<TcpStream>);
 impl Raw {
     /// Connects.
     pub(crate) async fn to(http: &Http) -> Self {
-        let stream = TcpStream::connect(http.address()).await.expect("the service accepts a connection");
-        stream.set_nodelay(true).expect("the option can be set");
-        Self(BufReader::new(stream))
+        Self::attempt(http).await.expect("the service accepts a connection")
+    }
+
+    /// Connects; or tells why there is nobody.
+    pub(crate) async fn attempt(http: &Http) -> std::io::Result<Self> {
+        let stream = TcpStream::connect(http.address()).await?;
+        stream.set_nodelay(true)?;
+        Ok(Self(BufReader::new(stream)))
     }
 
     /// Connects as a client that has little room for what it leaves unread.
@@ -42,6 +47,11 @@ impl Raw {
     /// Writes these bytes.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         self.0.write_all(bytes.as_ref()).await.expect("the service reads");
+    }
+
+    /// Writes these bytes; or tells why nobody reads them.
+    pub(crate) async fn attempt_to_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.0.write_all(bytes.as_ref()).await
     }
 
     /// Writes a request without a body.

@@ -118,7 +118,10 @@ impl Roster {
 
     /// Waits until it has stopped.
     pub(crate) async fn exit(self) -> Exit {
-        self.process.exit().await
+        let Self { process, http, .. } = self;
+        // With the connections that it keeps: the service waits for whoever may ask once more.
+        drop(http);
+        process.exit().await
     }
 
     /// Ends it as a crash would.

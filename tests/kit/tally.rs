@@ -134,12 +134,6 @@ impl Tally {
     }
 }
 
-/// How often a server is killed in a test: `usual`, unless `ROSTER_TEST_KILLS` says otherwise.
-pub(crate) fn kills(usual: usize) -> usize {
-    let told = std::env::var("ROSTER_TEST_KILLS").ok();
-    told.map_or(usual, |kills| kills.parse().expect("ROSTER_TEST_KILLS is a number"))
-}
-
 /// All users that are there, by their ids.
 pub(crate) async fn all_users(http: &Http) -> BTreeMap<i64, User> {
     let mut all = BTreeMap::new();

@@ -6,7 +6,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
 use super::{messages, serving, until};
-use crate::kit::{Happened, OnPostgresWithNats, OwnNats, Roster, Tally, WithNats, all_users, kills, suite};
+use crate::kit::{Happened, OnPostgresWithNats, OwnNats, Roster, Tally, WithNats, all_users, suite, times};
 
 suite![
     every_acknowledged_change_is_delivered_though_the_service_is_killed,
@@ -66,7 +66,7 @@ async fn every_acknowledged_change_is_delivered_though_the_service_is_killed(
     WithNats(database, nats): WithNats,
 ) {
     let tally = Tally::default();
-    for round in 0..kills(10) {
+    for round in 0..times(10) {
         let roster = serving(&database, &nats).serve().await;
         let writers = write(&tally, &roster, round);
         acknowledged(&tally, 100).await;
@@ -82,7 +82,7 @@ async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database
     let tally = Tally::default();
     let roster = serving(&database, &nats).serve().await;
     let writers = write(&tally, &roster, 0);
-    for round in 0..kills(6) {
+    for round in 0..times(6) {
         acknowledged(&tally, 100).await;
         nats.kill().await;
         if round == 3 {
@@ -106,7 +106,7 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
 ) {
     let tally = Tally::default();
     let mut standing_by = serving(&database, &nats).serve().await;
-    for round in 0..kills(4) {
+    for round in 0..times(4) {
         until("it publishes", async || leads(&standing_by).await).await;
         let publishing = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
         let mut writers = write(&tally, &publishing, 2 * round);

@@ -3,9 +3,13 @@
 mod settings;
 mod start;
 mod stop;
+mod stops;
 
 use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [settings::suite(), start::suite(), stop::suite()].into_iter().flatten().collect()
+    [settings::suite(), start::suite(), stop::suite(), stops::suite()]
+        .into_iter()
+        .flatten()
+        .collect()
 }

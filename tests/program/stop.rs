@@ -1,14 +1,19 @@
 //! How the program stops when it is told to.
 
-use rustix::process::Signal;
+use std::time::Duration;
 
-use crate::kit::{Database, Program, Raw, Roster, USERS, new_user, suite};
+use rustix::process::Signal;
+use tokio::time::sleep;
+
+use crate::kit::{Database, Output, Program, Raw, Roster, USERS, new_user, suite};
 
 suite![
     an_idle_service_stops_at_once,
     an_interrupt_stops_it_as_well,
     a_service_that_stops_is_not_ready_and_finishes_requests_in_flight,
+    a_connection_that_is_kept_is_answered_once_more_and_new_ones_are_refused,
     a_client_that_never_finishes_does_not_keep_it_from_stopping,
+    a_second_signal_ends_it_at_once,
 ];
 
 async fn an_idle_service_stops_at_once(roster: Roster) {
@@ -25,27 +30,25 @@ async fn an_interrupt_stops_it_as_well(mut roster: Roster) {
 }
 
 async fn a_service_that_stops_is_not_ready_and_finishes_requests_in_flight(roster: Roster) {
-    let body = new_user("ada").to_string();
-    let (first, rest) = body.split_at(10);
-    let length = body.len();
+    let request = create("ada");
+    let (first, rest) = request.split_at(request.len() - 10);
     let mut in_flight = Raw::to(&roster).await;
-    in_flight.send(format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{first}")).await;
+    in_flight.send(first).await;
     let mut kept_alive = Raw::to(&roster).await;
     kept_alive.ask("GET", "/readyz").await.unwrap();
     kept_alive.answer().await.unwrap().any_body(200);
 
     roster.terminate();
-    // It says so on the connection that a balancer keeps, until that is closed.
-    let mut told = None;
-    while told.is_none() {
-        if kept_alive.ask("GET", "/readyz").await.is_err() {
-            break;
+    // It says so on the connection that a balancer keeps, and then closes that.
+    let told = loop {
+        kept_alive.ask("GET", "/readyz").await.unwrap();
+        let answer = kept_alive.answer().await.expect("a connection ends with an answer that says so");
+        if answer.status() != 200 {
+            break answer;
         }
-        let Some(answer) = kept_alive.answer().await else { break };
-        told = (answer.status() != 200).then_some(answer);
-    }
-    let told = told.expect("it is not ready any more before the connection is closed");
+    };
     told.error(503, "unavailable");
+    assert_eq!(told.header("connection"), "close");
     in_flight.send(rest).await;
 
     in_flight.answer().await.expect("a request in flight is answered").user(201);
@@ -53,10 +56,55 @@ async fn a_service_that_stops_is_not_ready_and_finishes_requests_in_flight(roste
     assert_eq!(exit.code, Some(0), "{exit:?}");
 }
 
+/// Seen to fail where the server was told to stop while connections were idle: it closed them at once.
+async fn a_connection_that_is_kept_is_answered_once_more_and_new_ones_are_refused(roster: Roster) {
+    let mut kept = Raw::to(&roster).await;
+    kept.ask("GET", USERS).await.unwrap();
+    kept.answer().await.unwrap().any_body(200);
+
+    roster.terminate();
+    while Raw::attempt(&roster).await.is_ok() {
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    kept.send(create("ada")).await;
+    let answer = kept.answer().await.expect("a connection that was kept is answered");
+    answer.user(201);
+    assert_eq!(answer.header("connection"), "close");
+    assert!(kept.answer().await.is_none(), "it is closed");
+    assert_eq!(roster.exit().await.code, Some(0));
+}
+
+async fn a_second_signal_ends_it_at_once(mut roster: Roster) {
+    let mut stalled = Raw::to(&roster).await;
+    let request = create("ada");
+    stalled.send(&request[..request.len() - 1]).await;
+    roster.get("/readyz").await.any_body(200);
+
+    roster.terminate();
+    let told = |output: &Output| output.stderr.contains("stopping").then_some(());
+    roster.process().wait_for("it was told to stop", told).await;
+    let exit = roster.stop().await;
+
+    assert_eq!(exit.code, Some(1), "{exit:?}");
+    assert!(exit.stderr.contains("told twice"), "{exit:?}");
+}
+
+/// A request that creates a user, as its bytes.
+fn create(local: &str) -> String {
+    let body = new_user(local).to_string();
+    let length = body.len();
+    format!(
+        "POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
+         Content-Length: {length}\r\n\r\n{body}"
+    )
+}
+
 async fn a_client_that_never_finishes_does_not_keep_it_from_stopping(database: Database) {
     let roster = Program::serving(&database).and(["--shutdown-grace", "1"]).serve().await;
     let mut stalled = Raw::to(&roster).await;
-    stalled.send(format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 50\r\n\r\n{{")).await;
+    let request = create("ada");
+    stalled.send(&request[..request.len() - 1]).await;
     roster.get("/readyz").await.any_body(200);
 
     let exit = roster.stop().await;

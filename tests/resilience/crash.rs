@@ -9,7 +9,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Database, Program, Tally, all_users, kills, suite};
+use crate::kit::{Database, Program, Tally, all_users, suite, times};
 
 suite![every_acknowledged_change_has_one_event_after_crashes];
 
@@ -22,7 +22,7 @@ const ACKNOWLEDGED: usize = 100;
 async fn every_acknowledged_change_has_one_event_after_crashes(database: Database) {
     let tally = Tally::default();
     let mut follower = None;
-    for round in 0..kills(12) {
+    for round in 0..times(12) {
         let roster = Program::serving(&database).serve().await;
         follower.get_or_insert_with(|| Follower::of(database.ports().events));
         let writers: Vec<_> = (0..WRITERS)

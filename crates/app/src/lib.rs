@@ -10,6 +10,7 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod config;
+mod door;
 mod failure;
 pub mod http;
 mod no_broker;

@@ -10,12 +10,13 @@ use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::access::Gatekeeper;
 use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig};
+use crate::door::{Connections, Door};
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Deadline, Lifecycle, Streams};
 use crate::setup;
@@ -28,6 +29,10 @@ const BACKLOG: u32 = 1024;
 /// How long the program still takes requests once it is told to stop, so that whoever asks whether it is
 /// ready hears that it is not, and sends them elsewhere.
 const UNREADY: Duration = Duration::from_millis(200);
+
+/// How long a client that keeps its connection is given to ask once more, and hear that it is the last time: as
+/// long as the server keeps a connection on which nothing is asked.
+const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the loops may take, once all requests were answered, to publish what is left.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -77,15 +82,23 @@ async fn run(config: Config) -> Result<(), Failure> {
             )
         }
     };
-    let idle = config.http.stream_idle_timeout;
+    let (idle, grace) = (config.http.stream_idle_timeout, config.http.shutdown_grace);
+    let door = Door::of(&listener).context("cannot serve")?;
+    let connections = Connections::none();
+    let opened = connections.clone();
     let server = HttpServer::new(app)
         .disable_signals()
-        .on_connect(move |connection, _| cut_off_when_idle(connection, idle))
-        .shutdown_timeout(whole_seconds(config.http.shutdown_grace))
+        .on_connect(move |connection, data| {
+            cut_off_when_idle(connection, idle);
+            data.insert(opened.opened());
+        })
+        .keep_alive(LAST_ANSWER)
+        .shutdown_timeout(whole_seconds(grace.saturating_sub(LAST_ANSWER)))
         .listen(listener)
         .context("cannot serve")?
         .run();
-    let stop = tokio::spawn(stop_when_told(signals, server.handle(), lifecycle));
+    let end = Ending { server: server.handle(), door, connections, patience: grace.min(LAST_ANSWER) };
+    let stop = tokio::spawn(stop_when_told(signals, end, lifecycle));
     greet(address, &config.database.url);
     server.await.context("the server failed")?;
     background.stop(FLUSH).await;
@@ -115,7 +128,7 @@ fn whole_seconds(grace: Duration) -> u64 {
 }
 
 /// Takes the address, before anything else is touched: two programs on one address are a mistake.
-fn listen(config: &HttpConfig) -> Result<TcpListener, Failure> {
+pub(crate) fn listen(config: &HttpConfig) -> Result<TcpListener, Failure> {
     let address = config.listen;
     let bound = bind(address).with_context(|| format!("cannot listen on {address}"));
     bound.map_err(|error| Failure::setting(HttpConfig::LISTEN, error))
@@ -136,17 +149,33 @@ fn greet(address: SocketAddr, database: &DatabaseUrl) {
 }
 
 /// Tells everyone, once the program is told to stop; a second time, it ends at once.
-async fn stop_when_told(mut signals: Signals, server: ServerHandle, lifecycle: Lifecycle) {
+async fn stop_when_told(mut signals: Signals, ending: Ending, lifecycle: Lifecycle) {
     signals.next().await;
     info!("stopping: requests in flight may finish");
     lifecycle.stop();
-    tokio::spawn(async move {
-        sleep(UNREADY).await;
-        server.stop(true).await;
-    });
+    tokio::spawn(ending.run());
     signals.next().await;
     warn!("told twice to stop: ending at once");
     std::process::exit(1);
+}
+
+/// How the server comes to its end without losing a request.
+struct Ending {
+    server: ServerHandle,
+    door: Door,
+    connections: Connections,
+    patience: Duration,
+}
+
+impl Ending {
+    async fn run(self) {
+        sleep(UNREADY).await;
+        self.door.close(&self.server).await;
+        // Each connection ends with its next answer, or when it was idle for long. The server would rather end
+        // all that are idle at once, those among them whose next request is on its way.
+        let _ = timeout(self.patience, self.connections.closed()).await;
+        self.server.stop(true).await;
+    }
 }
 
 /// SIGTERM and SIGINT.

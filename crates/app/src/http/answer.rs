@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::header::HeaderMap;
+use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use roster_domain::chain;
@@ -70,14 +70,15 @@ fn complete<B: MessageBody + 'static>(
     headers.insert(X_REQUEST_ID, id.to_header_value());
     guard(&method, headers);
     if lifecycle.is_stopping() {
-        close(headers);
+        close(response.response_mut());
     }
     response
 }
 
-/// Sends the client elsewhere with its next request.
-fn close(headers: &mut HeaderMap) {
-    headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+/// Sends the client elsewhere with its next request (RFC 9112 §9.6). The header is the framework's to write: it
+/// leaves out one that is written here.
+fn close<B>(response: &mut HttpResponse<B>) {
+    response.head_mut().set_connection_type(ConnectionType::Close);
 }
 
 /// What to say of an error: what it is, where it is one of ours, else what its status says.
@@ -122,7 +123,7 @@ impl ResponseError for Unanswered {
         let mut response = self.problem.respond(&self.id, &HeaderMap::new());
         guard(&Method::GET, response.headers_mut());
         if self.is_last {
-            close(response.headers_mut());
+            close(&mut response);
         }
         response
     }

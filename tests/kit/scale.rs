@@ -1,0 +1,26 @@
+//! How often a test does what it does again and again: a few times in every run, and as often as it takes to be
+//! sure of it where somebody asks for that.
+
+use std::env;
+use std::time::Duration;
+
+/// Generous: it is there to name a test that hangs, not to measure one.
+const DEADLINE: Duration = Duration::from_secs(240);
+
+/// The same, where a test does more than usual.
+const LONG_DEADLINE: Duration = Duration::from_secs(4 * 3600);
+
+/// How often it is done: `usual`, unless `ROSTER_TEST_TIMES` says otherwise.
+pub(crate) fn times(usual: usize) -> usize {
+    told().unwrap_or(usual)
+}
+
+/// How long a test may take.
+pub(super) fn deadline() -> Duration {
+    if told().is_some() { LONG_DEADLINE } else { DEADLINE }
+}
+
+fn told() -> Option<usize> {
+    let told = env::var("ROSTER_TEST_TIMES").ok()?;
+    Some(told.parse().expect("ROSTER_TEST_TIMES is a number"))
+}
