@@ -139,6 +139,14 @@ impl Database {
         }
     }
 
+    /// Keeps all others from writing to the file, as another program does that is amid a transaction.
+    pub(crate) fn hold_for_writing(&self) -> SqliteConnection {
+        let path = self.path();
+        let mut file = SqliteConnection::establish(&path.to_string_lossy()).expect("the file can be opened");
+        file.batch_execute("PRAGMA busy_timeout = 5000; BEGIN IMMEDIATE").expect("nobody else writes");
+        file
+    }
+
     async fn new(on: Backend, with_schema: bool) -> Result<Self, String> {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("test{}", COUNT.fetch_add(1, Ordering::Relaxed));

@@ -1,5 +1,7 @@
 //! The program: its settings, how it starts and how it stops.
 
+mod doctor;
+mod health;
 mod settings;
 mod start;
 mod stop;
@@ -8,7 +10,7 @@ mod stops;
 use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [settings::suite(), start::suite(), stop::suite(), stops::suite()]
+    [doctor::suite(), health::suite(), settings::suite(), start::suite(), stop::suite(), stops::suite()]
         .into_iter()
         .flatten()
         .collect()

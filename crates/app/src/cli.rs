@@ -7,7 +7,7 @@ use clap::error::{ContextKind, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
-use crate::commands::{DeadLettersCommand, ExportArgs, ImportArgs, RepublishArgs, TokenCommand};
+use crate::commands::{DeadLettersCommand, ExportArgs, HealthArgs, ImportArgs, RepublishArgs, TokenCommand};
 use crate::config::Config;
 use crate::failure::report;
 
@@ -46,6 +46,10 @@ pub enum Command {
     Import(ImportArgs),
     /// Write all users to a file, directly from the database
     Export(ExportArgs),
+    /// Look at all that the program stands on, and say what was found; nothing is changed
+    Doctor,
+    /// Ask the program that serves here how it is; for health checks of containers
+    Health(HealthArgs),
 }
 
 impl Cli {

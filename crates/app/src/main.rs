@@ -16,6 +16,8 @@ fn main() -> ExitCode {
         Command::OpenApi => setup::print_openapi().map(|()| ExitCode::SUCCESS),
         Command::Import(args) => commands::import(&cli.config, &args),
         Command::Export(args) => commands::export(&cli.config, &args),
+        Command::Doctor => commands::doctor(&cli.config),
+        Command::Health(args) => commands::health(&cli.config, &args),
         Command::Republish(args) => commands::republish(&cli.config, &args).map(|()| ExitCode::SUCCESS),
         Command::Token(command) => commands::token(&cli.config.access, &command).map(|()| ExitCode::SUCCESS),
         Command::DeadLetters(command) => {

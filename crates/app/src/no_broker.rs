@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use roster_domain::Event;
-use roster_domain::ports::{EventPublisher, EventSource, HealthCheck, PublishError, Unhealthy};
+use roster_domain::ports::{
+    EventPublisher, EventSource, Examination, Finding, HealthCheck, PublishError, Unhealthy,
+};
 use roster_domain::services::InboundService;
 
 /// Stands where no broker is set: events go to the feed alone, and nothing is wrong with that.
@@ -25,5 +27,12 @@ impl EventSource for NoBroker {
 impl HealthCheck for NoBroker {
     async fn check(&self) -> Result<(), Unhealthy> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Examination for NoBroker {
+    async fn examine(&self) -> Vec<Finding> {
+        vec![Finding::ok("broker", "none is set: events go to the feed alone")]
     }
 }

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use async_trait::async_trait;
-use roster_domain::ports::{Directory, DirectoryError, HealthCheck, Unhealthy};
+use roster_domain::ports::{Directory, DirectoryError, Examination, Finding, HealthCheck, Unhealthy};
 use roster_domain::{DirectoryId, DirectoryPerson};
 
 /// Stands where no directory is set: whoever asks is told so, and nothing is wrong with that.
@@ -19,5 +19,12 @@ impl Directory for NoDirectory {
 impl HealthCheck for NoDirectory {
     async fn check(&self) -> Result<(), Unhealthy> {
         Ok(())
+    }
+}
+
+#[async_trait]
+impl Examination for NoDirectory {
+    async fn examine(&self) -> Vec<Finding> {
+        vec![Finding::ok("directory", "none is set: requests for its people are unavailable")]
     }
 }

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use anyhow::anyhow;
 use roster_directory_http::{DirectoryConfig as HttpDirectoryConfig, HttpDirectory};
 use roster_domain::ports::{
-    Clock, DeadLetters, Directory, EventLog, EventPublisher, EventSource, HealthCheck, Outbox, UserRepository,
+    Clock, DeadLetters, Directory, EventLog, EventPublisher, EventSource, Examination, HealthCheck, Outbox,
+    UserRepository,
 };
 use roster_domain::services::{DirectoryService, FeedService, ImportService, InboundService, UserService};
 use roster_events_nats::{Nats, NatsConfig, SetupError};
 use roster_storage_postgres::{Postgres, PostgresConfig};
-use roster_storage_sqlite::{Sqlite, SqliteConfig};
+use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig, EventsConfig};
@@ -106,6 +107,35 @@ pub async fn ports(config: &Config) -> Result<Ports, Failure> {
     })
 }
 
+/// Something that the settings name, to be looked at.
+type Examined = Result<Box<dyn Examination>, Failure>;
+
+/// All that the settings name, to be looked at; or which of them is wrong.
+pub async fn examinations(config: &Config) -> Vec<Examined> {
+    vec![
+        store_to_examine(&config.database),
+        broker_to_examine(&config.events).await,
+        directory_to_examine(&config.directory),
+    ]
+}
+
+fn store_to_examine(config: &DatabaseConfig) -> Examined {
+    Ok(match &config.url {
+        DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config))),
+        DatabaseUrl::Postgres(url) => Box::new(Postgres::new(postgres(url, config)).map_err(refused)?),
+    })
+}
+
+async fn broker_to_examine(config: &EventsConfig) -> Examined {
+    let Some(nats) = nats(config).await? else { return Ok(Box::new(NoBroker)) };
+    Ok(Box::new(nats))
+}
+
+fn directory_to_examine(config: &DirectoryConfig) -> Examined {
+    let Some(directory) = http_directory(config)? else { return Ok(Box::new(NoDirectory)) };
+    Ok(Box::new(directory))
+}
+
 /// The users alone, for what does not serve.
 ///
 /// # Errors
@@ -173,15 +203,19 @@ type Lookup = (Arc<dyn Directory>, Arc<dyn HealthCheck>);
 
 /// The directory that is set, or one that says that none is.
 fn directory(config: &DirectoryConfig) -> Result<Lookup, Failure> {
-    let Some(url) = &config.url else {
+    let Some(directory) = http_directory(config)?.map(Arc::new) else {
         return Ok((Arc::new(NoDirectory), Arc::new(NoDirectory)));
     };
+    Ok((directory.clone(), directory))
+}
+
+fn http_directory(config: &DirectoryConfig) -> Result<Option<HttpDirectory>, Failure> {
+    let Some(url) = &config.url else { return Ok(None) };
     let refused = |error| Failure::setting(DirectoryConfig::URL, error);
     let mut http = HttpDirectoryConfig::new(url).map_err(|error| refused(error.into()))?;
     let token = DirectoryConfig::bearer_token();
     http.bearer_token = token.map_err(|error| Failure::setting(DirectoryConfig::TOKEN, error))?;
-    let directory = Arc::new(HttpDirectory::new(http).map_err(|error| refused(anyhow!(error)))?);
-    Ok((directory.clone(), directory))
+    HttpDirectory::new(http).map(Some).map_err(|error| refused(anyhow!(error)))
 }
 
 /// Migrates, or only looks whether that is needed, as the settings say.

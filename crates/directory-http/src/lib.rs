@@ -8,6 +8,7 @@ mod attempt;
 mod breaker;
 mod config;
 mod directory;
+mod examination;
 mod person;
 mod retry;
 mod transport;

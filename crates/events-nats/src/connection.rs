@@ -37,6 +37,8 @@ pub struct Nats {
     pub(crate) client: Client,
     pub(crate) context: Context,
     pub(crate) config: Arc<NatsConfig>,
+    /// What the client told of the connection last.
+    told: Told,
     /// What is wrong with each stream that something is wrong with.
     troubles: Arc<Mutex<BTreeMap<Name, (Instant, String)>>>,
 }
@@ -74,6 +76,7 @@ impl Nats {
             options = options.require_tls(true);
         }
         let told = Told::default();
+        let hearing = told.clone();
         let client = options
             .name("roster")
             .connection_timeout(config.answer_timeout)
@@ -86,7 +89,7 @@ impl Nats {
                     .min(Duration::from_millis(50) * u32::try_from(attempts).unwrap_or(u32::MAX).min(100))
             })
             .event_callback(move |event| {
-                let told = told.clone();
+                let told = hearing.clone();
                 async move { told.hear(&event) }
             })
             .connect(without_login(servers)?)
@@ -96,7 +99,7 @@ impl Nats {
             .timeout(config.answer_timeout)
             .ack_timeout(config.answer_timeout)
             .build(client.clone());
-        Ok(Self { client, context, config: Arc::new(config), troubles: Arc::default() })
+        Ok(Self { client, context, config: Arc::new(config), told, troubles: Arc::default() })
     }
 
     /// Tells others of events.
@@ -144,6 +147,11 @@ impl Nats {
         }
         drop(troubles);
         opened
+    }
+
+    /// What the client told of a connection that cannot be made; nothing where it told nothing.
+    pub(crate) fn trouble(&self) -> String {
+        self.told.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn troubles(&self) -> MutexGuard<'_, BTreeMap<Name, (Instant, String)>> {

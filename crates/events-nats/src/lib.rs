@@ -9,6 +9,7 @@ mod batch;
 mod config;
 mod connection;
 mod dead_letters;
+mod examination;
 mod message;
 mod publisher;
 mod source;

@@ -81,7 +81,7 @@ impl Name {
     }
 
     /// Why a stream of this name will not do.
-    fn unfit(self, config: &Config) -> Option<&'static str> {
+    pub(crate) fn unfit(self, config: &Config) -> Option<&'static str> {
         if !config.subjects.iter().any(|subject| covers(subject, self.subject())) {
             Some("has other subjects")
         } else if config.storage != StorageType::File {

@@ -9,6 +9,7 @@ mod connector;
 mod create;
 mod error;
 mod events;
+mod examination;
 mod export;
 mod lead;
 mod list;

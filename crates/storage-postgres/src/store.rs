@@ -19,7 +19,7 @@ const HEALTH: Duration = Duration::from_secs(2);
 /// A PostgreSQL database. A clone is another handle of the same connections.
 #[derive(Clone)]
 pub struct Postgres {
-    connector: Connector,
+    pub(crate) connector: Connector,
     pool: Pool,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,

@@ -23,11 +23,18 @@ pub(crate) struct Connector {
 }
 
 impl Connector {
+    /// Opens nothing yet.
+    pub(crate) fn of(settings: &SqliteConfig) -> Result<Self, SetupError> {
+        let path = &settings.path;
+        let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
+        Ok(Self { url: url(path).map_err(refused)?, busy_timeout: settings.busy_timeout })
+    }
+
     /// Makes the file where there is none, and brings back the connection that writes to it.
     pub(crate) fn make(settings: &SqliteConfig) -> Result<(Self, SqliteConnection), SetupError> {
         let path = &settings.path;
         let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
-        let connector = Self { url: url(path).map_err(refused)?, busy_timeout: settings.busy_timeout };
+        let connector = Self::of(settings)?;
         connector.first().map(|conn| (connector, conn)).map_err(|error| match error {
             Error::Database(error) if error.to_string() == "file is not a database" => {
                 SetupError::NotADatabase { path: path.clone() }
@@ -36,6 +43,11 @@ impl Connector {
             Error::Unavailable(source) => refused(&source.to_string()),
             other => refused(&other.to_string()),
         })
+    }
+
+    /// A connection to a file that is there.
+    pub(crate) fn there(&self) -> Result<SqliteConnection, Error> {
+        self.open("rw")
     }
 
     /// The connection that writes.

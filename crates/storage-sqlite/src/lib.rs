@@ -8,6 +8,7 @@ mod config;
 mod connection;
 mod error;
 mod events;
+mod examination;
 mod export;
 mod lead;
 mod list;
@@ -29,6 +30,7 @@ use libsqlite3_sys as _;
 
 pub use config::SqliteConfig;
 pub use events::SqliteEvents;
+pub use examination::SqliteExamination;
 pub use outbox::SqliteOutbox;
 pub use setup::SetupError;
 pub use store::Sqlite;

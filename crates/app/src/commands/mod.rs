@@ -1,14 +1,18 @@
 //! What the program does other than serve, each command in a file of its own.
 
 mod dead_letters;
+mod doctor;
 mod export;
+mod health;
 mod import;
 mod progress;
 mod republish;
 mod token;
 
 pub use dead_letters::{DeadLettersCommand, dead_letters};
+pub use doctor::doctor;
 pub use export::{ExportArgs, export};
+pub use health::{HealthArgs, health};
 pub use import::{ImportArgs, import};
 pub use republish::{RepublishArgs, republish};
 pub use token::{TokenCommand, token};

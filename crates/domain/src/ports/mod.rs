@@ -6,6 +6,7 @@ mod clock;
 mod dead_letters;
 mod directory;
 mod events;
+mod examination;
 mod health;
 mod outbox;
 mod publisher;
@@ -16,6 +17,7 @@ pub use clock::Clock;
 pub use dead_letters::{DeadLetter, DeadLetters, DeadLettersError};
 pub use directory::{Directory, DirectoryError};
 pub use events::{EventLog, EventLogError};
+pub use examination::{Examination, Finding, Verdict};
 pub use health::{HealthCheck, Unhealthy};
 pub use outbox::{Lead, Outbox, SetAside};
 pub use publisher::{EventPublisher, PublishError};
@@ -25,6 +27,6 @@ pub use users::{UserRepository, UserRepositoryError};
 #[cfg(feature = "mocks")]
 pub use {
     clock::MockClock, dead_letters::MockDeadLetters, directory::MockDirectory, events::MockEventLog,
-    health::MockHealthCheck, outbox::MockLead, outbox::MockOutbox, publisher::MockEventPublisher,
-    source::MockEventSource, users::MockUserRepository,
+    examination::MockExamination, health::MockHealthCheck, outbox::MockLead, outbox::MockOutbox,
+    publisher::MockEventPublisher, source::MockEventSource, users::MockUserRepository,
 };

@@ -1,0 +1,66 @@
+//! `roster doctor`: looks at all that the program stands on, and says what it found.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use roster_domain::ports::{Finding, Verdict};
+
+use super::health;
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::{server, setup, wiring};
+
+/// What a person is told of.
+const SETTINGS: &str = "settings";
+const ADDRESS: &str = "address";
+
+/// Prints a line for each thing that was looked at; ends with 1 where one of them will not do. It changes nothing.
+///
+/// # Errors
+///
+/// Where it cannot be told.
+pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
+    let findings = setup::runtime()?.block_on(examine(config));
+    let told: String = findings.iter().map(line).collect();
+    std::io::stdout().write_all(told.as_bytes()).context("cannot write to standard output")?;
+    let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);
+    Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+async fn examine(config: &Config) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    for examination in wiring::examinations(config).await {
+        match examination {
+            Ok(examination) => findings.extend(examination.examine().await),
+            Err(refused) => findings.push(Finding::failed(SETTINGS, refused.to_string())),
+        }
+    }
+    findings.push(address(config).await);
+    findings
+}
+
+/// Whether the address is free, or the program serves there already.
+async fn address(config: &Config) -> Finding {
+    let address = config.http.listen;
+    match server::listen(&config.http) {
+        Ok(_free) => Finding::ok(ADDRESS, format!("{address} is free")),
+        Err(refused) => match health::ask(address, "/livez").await {
+            Ok((200, body)) if body.contains("alive") => {
+                Finding::ok(ADDRESS, format!("{address} is served by a Roster already"))
+            }
+            _ => Finding::failed(ADDRESS, refused.to_string()),
+        },
+    }
+}
+
+fn line(finding: &Finding) -> String {
+    let Finding { about, verdict, told } = finding;
+    let verdict = match verdict {
+        Verdict::Ok => "ok",
+        Verdict::Warning => "warning",
+        Verdict::Failed => "failed",
+    };
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    format!("{verdict:<8} {about}: {told}\n")
+}

@@ -1,0 +1,104 @@
+//! A look at the file and its schema, which changes nothing and makes no file.
+
+use std::time::{Instant, SystemTime};
+
+use async_trait::async_trait;
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::sql_types::Text;
+use roster_domain::chain;
+use roster_domain::ports::{Examination, Finding};
+use tokio::task::spawn_blocking;
+
+use crate::connection::Connector;
+use crate::error::Error;
+use crate::{SetupError, SqliteConfig, migrations};
+
+/// What a person is told of.
+const DATABASE: &str = "database";
+const SCHEMA: &str = "schema";
+const CLOCK: &str = "clock";
+
+/// A file that is not opened before somebody asks.
+#[derive(Debug, Clone)]
+pub struct SqliteExamination(SqliteConfig);
+
+impl SqliteExamination {
+    /// The file that `config` names.
+    pub fn of(config: SqliteConfig) -> Self {
+        Self(config)
+    }
+
+    fn look(&self) -> Vec<Finding> {
+        let path = &self.0.path;
+        let connector = match Connector::of(&self.0) {
+            Ok(connector) => connector,
+            Err(refused) => return vec![Finding::failed(DATABASE, refused.to_string())],
+        };
+        if !path.exists() {
+            let told = format!("{} is not there yet: the first start makes it", path.display());
+            return vec![Finding::warning(DATABASE, told)];
+        }
+        let began = Instant::now();
+        let opened = connector.there().and_then(|mut conn| Ok((version(&mut conn)?, conn)));
+        let (version, mut conn) = match opened {
+            Ok(opened) => opened,
+            Err(error) => return vec![Finding::failed(DATABASE, self.why(&error))],
+        };
+        let written = conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK").map_err(Error::from);
+        let database = written.map_or_else(
+            |error| Finding::failed(DATABASE, self.why(&error)),
+            |()| {
+                let told = format!("{} can be written, in {:.1?}", path.display(), began.elapsed());
+                Finding::ok(DATABASE, format!("{told} (SQLite {version})"))
+            },
+        );
+        vec![database, schema(migrations::check(&mut conn)), self.clock()]
+    }
+
+    fn why(&self, error: &Error) -> String {
+        format!("{}: {}", self.0.path.display(), chain(error))
+    }
+
+    /// The file was written by this machine's clock, or by one of a machine that it was on before.
+    fn clock(&self) -> Finding {
+        let written = std::fs::metadata(&self.0.path).and_then(|file| file.modified());
+        match written.map(|written| written.duration_since(SystemTime::now())) {
+            Ok(Ok(ahead)) if ahead.as_secs() > 0 => {
+                let told = format!("the file was last written {ahead:.0?} from now: this clock is slow");
+                Finding::warning(CLOCK, told)
+            }
+            Ok(_) => Finding::ok(CLOCK, "is not behind the last write"),
+            Err(error) => Finding::warning(CLOCK, format!("cannot tell when the file was written: {error}")),
+        }
+    }
+}
+
+#[async_trait]
+impl Examination for SqliteExamination {
+    async fn examine(&self) -> Vec<Finding> {
+        let this = self.clone();
+        let looked = spawn_blocking(move || this.look()).await;
+        looked.unwrap_or_else(|stopped| vec![Finding::failed(DATABASE, stopped.to_string())])
+    }
+}
+
+fn version(conn: &mut SqliteConnection) -> Result<String, Error> {
+    #[derive(QueryableByName)]
+    struct Version {
+        #[diesel(sql_type = Text)]
+        version: String,
+    }
+    // It reads the file, too.
+    let asked = "SELECT sqlite_version() AS version, (SELECT count(*) FROM sqlite_schema)";
+    let found: Version = diesel::sql_query(asked).get_result(conn)?;
+    Ok(found.version)
+}
+
+fn schema(checked: Result<(), SetupError>) -> Finding {
+    match checked {
+        Ok(()) => Finding::ok(SCHEMA, "is up to date"),
+        Err(behind @ SetupError::Missing { .. }) => Finding::warning(SCHEMA, behind.to_string()),
+        Err(error) => Finding::failed(SCHEMA, error.to_string()),
+    }
+}
