@@ -64,6 +64,11 @@ impl Connector {
         Ok(conn)
     }
 
+    /// The same for connections that fail where they would have to wait for another process.
+    pub(crate) fn waiting_for_nobody(&self) -> Self {
+        Self { busy_timeout: Duration::ZERO, ..self.clone() }
+    }
+
     /// Makes the file, turns its write-ahead log on, which lasts, and finds out whether it can be written.
     fn first(&self) -> Result<SqliteConnection, Error> {
         let mut conn = self.open("rwc")?;

@@ -37,7 +37,8 @@ impl EventLog for SqliteEvents {
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        let last = self.0.read(|conn| Ok(event_counter::table.select(event_counter::last).first(conn)?));
+        let last =
+            self.0.read_few(|conn| Ok(event_counter::table.select(event_counter::last).first(conn)?));
         Ok(position(last.await?, "event_counter", "last", 1)?)
     }
 

@@ -4,6 +4,7 @@
 //! in. One thread writes, others read beside it, and an acknowledged write survives a power cut.
 //! [`Sqlite::migrate`] makes the schema.
 
+mod brief;
 mod config;
 mod connection;
 mod error;
@@ -20,6 +21,7 @@ mod receipts;
 mod rows;
 mod schema;
 mod setup;
+mod shared;
 mod store;
 mod users;
 mod write;

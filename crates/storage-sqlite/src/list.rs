@@ -11,17 +11,19 @@ use crate::rows::UserRow;
 use crate::schema::users;
 
 pub(crate) async fn list(readers: &Readers, query: &UserQuery) -> Result<Page<User>, Error> {
-    let query = query.clone();
     let limit = query.limit;
-    let (rows, total): (Vec<UserRow>, Option<i64>) = readers
-        .read(move |conn| {
-            let rows = page(&query).select(UserRow::as_select()).load(conn)?;
-            let count = query.with_total.then(|| matching(&query.filter).count().get_result(conn));
-            Ok((rows, count.transpose()?))
-        })
-        .await?;
+    let is_brief = query.filter.name.is_none() && !query.with_total;
+    let query = query.clone();
+    let read = move |conn: &mut SqliteConnection| read(conn, &query);
+    let (rows, total) = if is_brief { readers.read_few(read).await } else { readers.read(read).await }?;
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
     Ok(Page::cut(users, limit, total.map(i64::unsigned_abs)))
+}
+
+fn read(conn: &mut SqliteConnection, query: &UserQuery) -> Result<(Vec<UserRow>, Option<i64>), Error> {
+    let rows = page(query).select(UserRow::as_select()).load(conn)?;
+    let count = query.with_total.then(|| matching(&query.filter).count().get_result(conn));
+    Ok((rows, count.transpose()?))
 }
 
 /// One more than the page has, so that it is seen whether there is a next one.

@@ -1,4 +1,5 @@
-//! The connections that read, each lent to one closure at a time on a thread that may block.
+//! The connections that read, each lent to one closure at a time on a thread that may block; or, for what is over at
+//! once, on the thread that asks.
 
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use diesel::SqliteConnection;
 use tokio::task::spawn_blocking;
 
 use crate::SetupError;
+use crate::brief::Brief;
 use crate::connection::Connector;
 use crate::error::Error;
 
@@ -15,11 +17,15 @@ use crate::error::Error;
 const OPEN: Duration = Duration::from_secs(5);
 
 #[derive(Clone)]
-pub(crate) struct Readers(Pool<Connector>);
+pub(crate) struct Readers {
+    pool: Pool<Connector>,
+    brief: Brief,
+}
 
 impl Readers {
     /// Opens nothing yet. `wait` is for a connection that is in use by others.
     pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self, SetupError> {
+        let brief = Brief::new(&connector);
         let pool = Pool::builder(connector)
             .max_size(size)
             .wait_timeout(Some(wait))
@@ -31,7 +37,18 @@ impl Readers {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self(pool))
+        Ok(Self { pool, brief })
+    }
+
+    /// Runs a `read` of few rows, found by an index. It may be run twice.
+    pub(crate) async fn read_few<T: Send + 'static>(
+        &self,
+        read: impl Fn(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        match self.brief.read(&read) {
+            Some(done) => done,
+            None => self.read(read).await,
+        }
     }
 
     /// Runs `read` on a connection. It is run whole, also where nobody waits for it any more.
@@ -39,7 +56,7 @@ impl Readers {
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let mut conn = self.0.get().await.map_err(|error| match error {
+        let mut conn = self.pool.get().await.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable("all readers are in use".into()),
             other => Error::Unavailable(other.into()),

@@ -28,7 +28,7 @@ type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 #[async_trait]
 impl UserRepository for SqliteUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
-        let row = self.readers.read(move |conn| {
+        let row = self.readers.read_few(move |conn| {
             let row = users::table.find(id.get()).select(UserRow::as_select()).first(conn);
             Ok(row.optional()?)
         });
@@ -37,8 +37,8 @@ impl UserRepository for SqliteUsers {
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
         let email = email.as_str().to_owned();
-        let row = self.readers.read(|conn| {
-            let with_email = users::table.filter(users::email.eq(email));
+        let row = self.readers.read_few(move |conn| {
+            let with_email = users::table.filter(users::email.eq(&email));
             Ok(with_email.select(UserRow::as_select()).first(conn).optional()?)
         });
         Ok(row.await?.map(User::try_from).transpose()?)
@@ -71,7 +71,7 @@ impl UserRepository for SqliteUsers {
     }
 
     async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
-        let acknowledged = self.writer.transaction(move |conn| write::acknowledge(conn, &receipt, at));
+        let acknowledged = self.writer.shared_transaction(move |conn| write::acknowledge(conn, &receipt, at));
         Ok(acknowledged.await?)
     }
 
@@ -82,6 +82,7 @@ impl UserRepository for SqliteUsers {
 
 impl SqliteUsers {
     async fn once(&self, write: Write, commit: Commit) -> Result<Written<User>> {
-        Ok(self.writer.transaction(move |conn| Once(write, commit).run(conn)).await?)
+        let once = Once(write, commit);
+        Ok(self.writer.shared_transaction(move |conn| once.run(conn)).await?)
     }
 }

@@ -1,7 +1,8 @@
 //! The one connection that writes, on a thread of its own.
 //!
 //! A unit of work is one closure, so that no future ever holds a transaction half done. Work waits its turn
-//! in a queue that is bounded, and is done whole even where nobody waits for it any more.
+//! in a queue that is bounded, and is done whole even where nobody waits for it any more. Of what waits, short
+//! writes [share a commit](crate::shared).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -12,12 +13,21 @@ use tokio::sync::oneshot;
 
 use crate::connection::Connector;
 use crate::error::Error;
+use crate::shared::{self, Asked, Share};
 
 /// How many units of work wait at the most. What comes beyond them is refused at once.
 const QUEUE: usize = 1_024;
 
-/// A unit of work, with its answer; tells whether the connection is as good as before.
-type Job = Box<dyn FnOnce(Result<&mut SqliteConnection, Error>) -> bool + Send>;
+/// What is done with the connection, or with why there is none; tells whether it is as good as before.
+type Work = dyn FnOnce(Result<&mut SqliteConnection, Error>) -> bool + Send;
+
+/// A unit of work, with its answer.
+enum Job {
+    /// Has a transaction of its own.
+    Alone(Box<Work>),
+    /// May share its transaction with those that wait beside it.
+    Shared(Box<dyn Share>),
+}
 
 #[derive(Clone)]
 pub(crate) struct Writer(SyncSender<Job>);
@@ -38,13 +48,27 @@ impl Writer {
         work: impl FnOnce(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
         let (answer, outcome) = oneshot::channel();
-        let job: Job = Box::new(move |conn| {
+        let job = Job::Alone(Box::new(move |conn| {
             let outcome = conn.and_then(|conn| conn.immediate_transaction(work));
             let sound = outcome.as_ref().map_or_else(Error::spares_connection, |_| true);
             // Whoever asked may be gone; what was done stays.
             let _ = answer.send(outcome);
             sound
-        });
+        }));
+        self.ask(job, outcome).await
+    }
+
+    /// The same, in a transaction that others may share. `work` is short, and may be run more than once: each
+    /// time as if it had not been before.
+    pub(crate) async fn shared_transaction<T: Send + 'static>(
+        &self,
+        work: impl Fn(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
+    ) -> Result<T, Error> {
+        let (asked, outcome) = Asked::new(work);
+        self.ask(Job::Shared(Box::new(asked)), outcome).await
+    }
+
+    async fn ask<T>(&self, job: Job, outcome: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
         self.0.try_send(job).map_err(|refused| match refused {
             TrySendError::Full(_) => Error::Unavailable("too many writes are waiting".into()),
             TrySendError::Disconnected(_) => Error::Internal("the writer has ended".into()),
@@ -53,21 +77,49 @@ impl Writer {
     }
 }
 
-/// Does one job after another. After one that panicked, or left the connection in doubt, the connection is
-/// closed, which rolls back, and the next has a new one.
+/// Does one job after another, or several that may share a commit.
 fn serve(queue: &Receiver<Job>, connector: &Connector, first: SqliteConnection) {
-    let mut kept = Some(first);
-    for job in queue {
-        kept = match kept.take().map_or_else(|| connector.writer(), Ok) {
+    let mut conn = Kept { connector, conn: Some(first) };
+    let mut next = None;
+    while let Some(job) = next.take().or_else(|| queue.recv().ok()) {
+        match job {
+            Job::Alone(work) => conn.run(work),
+            Job::Shared(first) => {
+                let mut batch = vec![first];
+                while batch.len() < shared::MOST
+                    && let Ok(job) = queue.try_recv()
+                {
+                    match job {
+                        Job::Shared(another) => batch.push(another),
+                        alone @ Job::Alone(_) => {
+                            next = Some(alone);
+                            break;
+                        }
+                    }
+                }
+                shared::commit(&mut conn, batch);
+            }
+        }
+    }
+}
+
+/// The connection that writes. After work that panicked, or left it in doubt, it is closed, which rolls back,
+/// and the next has a new one.
+pub(crate) struct Kept<'a> {
+    connector: &'a Connector,
+    conn: Option<SqliteConnection>,
+}
+
+impl Kept<'_> {
+    /// Lends the connection, or why there is none, to work that tells whether it is as good as before.
+    pub(crate) fn run(&mut self, work: impl FnOnce(Result<&mut SqliteConnection, Error>) -> bool) {
+        match self.conn.take().map_or_else(|| self.connector.writer(), Ok) {
             Ok(mut conn) => {
-                let done = catch_unwind(AssertUnwindSafe(|| job(Ok(&mut conn))));
-                done.is_ok_and(|sound| sound).then_some(conn)
+                let done = catch_unwind(AssertUnwindSafe(|| work(Ok(&mut conn))));
+                self.conn = done.is_ok_and(|sound| sound).then_some(conn);
             }
-            Err(error) => {
-                job(Err(error));
-                None
-            }
-        };
+            Err(error) => drop(work(Err(error))),
+        }
     }
 }
 
@@ -88,8 +140,8 @@ mod tests {
 
     #[tokio::test]
     async fn work_that_panics_is_rolled_back_and_does_not_end_the_writer() {
-        let path = std::env::temp_dir().join(format!("roster-writer-{}.db", std::process::id()));
-        let (connector, first) = Connector::make(&SqliteConfig::new(&path)).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let (connector, first) = Connector::make(&SqliteConfig::new(folder.path().join("a.db"))).unwrap();
         let writer = Writer::start(connector, first).unwrap();
         let made = writer.transaction(|conn| Ok(conn.batch_execute("CREATE TABLE t (n INTEGER)")?)).await;
         made.unwrap();
@@ -107,8 +159,5 @@ mod tests {
             Ok(count.count)
         });
         assert_eq!(count.await.unwrap(), 1);
-        for suffix in ["", "-wal", "-shm"] {
-            let _ = std::fs::remove_file(format!("{}{suffix}", path.display()));
-        }
     }
 }
