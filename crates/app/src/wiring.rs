@@ -12,7 +12,7 @@ use roster_domain::ports::{
 };
 use roster_domain::services::{DirectoryService, FeedService, ImportService, InboundService, UserService};
 use roster_events_nats::{Nats, NatsConfig, SetupError};
-use roster_storage_postgres::{Postgres, PostgresConfig};
+use roster_storage_postgres::{Postgres, PostgresConfig, SetupError as PostgresSetupError};
 use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
 use crate::clock::SystemClock;
@@ -122,7 +122,7 @@ pub async fn examinations(config: &Config) -> Vec<Examined> {
 fn store_to_examine(config: &DatabaseConfig) -> Examined {
     Ok(match &config.url {
         DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config))),
-        DatabaseUrl::Postgres(url) => Box::new(Postgres::new(postgres(url, config)).map_err(refused)?),
+        DatabaseUrl::Postgres(url) => Box::new(Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?),
     })
 }
 
@@ -154,12 +154,13 @@ async fn store(config: &DatabaseConfig) -> Result<Store, Failure> {
     match &config.url {
         DatabaseUrl::Sqlite(path) => {
             let store = Sqlite::open(sqlite(path, config)).map_err(refused)?;
-            ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
+            ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema()), refused).await?;
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
         DatabaseUrl::Postgres(url) => {
-            let store = Postgres::new(postgres(url, config)).map_err(refused)?;
-            ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema())).await?;
+            let store = Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?;
+            let checked = Box::pin(store.check_schema());
+            ready(config, Box::pin(store.migrate()), checked, refused_by_postgres).await?;
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
     }
@@ -222,10 +223,14 @@ fn http_directory(config: &DirectoryConfig) -> Result<Option<HttpDirectory>, Fai
 async fn ready<E: std::error::Error + Send + Sync + 'static>(
     config: &DatabaseConfig,
     migrate: impl Future<Output = Result<Vec<String>, E>>,
-    check: impl Future<Output = Result<(), E>>,
+    check: impl Future<Output = Result<Vec<String>, E>>,
+    refused: impl Fn(E) -> Failure,
 ) -> Result<(), Failure> {
     if !config.migrate {
-        return check.await.map_err(refused);
+        for migration in check.await.map_err(refused)? {
+            tracing::warn!(migration, "the database is of a newer version of Roster");
+        }
+        return Ok(());
     }
     for migration in migrate.await.map_err(refused)? {
         tracing::info!(migration, "migrated");
@@ -237,6 +242,15 @@ fn refused(error: impl std::error::Error + Send + Sync + 'static) -> Failure {
     Failure::setting(DatabaseConfig::URL, error)
 }
 
+/// What is wrong may be the way around a proxy, which has a setting of its own.
+fn refused_by_postgres(error: PostgresSetupError) -> Failure {
+    let setting = match &error {
+        PostgresSetupError::Direct(_) => DatabaseConfig::DIRECT_URL,
+        _ => DatabaseConfig::URL,
+    };
+    Failure::setting(setting, error)
+}
+
 fn sqlite(path: &Path, config: &DatabaseConfig) -> SqliteConfig {
     let mut sqlite = SqliteConfig::new(path);
     sqlite.readers = config.pool_size.map_or(sqlite.readers, NonZeroUsize::get);
@@ -246,6 +260,8 @@ fn sqlite(path: &Path, config: &DatabaseConfig) -> SqliteConfig {
 fn postgres(url: &str, config: &DatabaseConfig) -> PostgresConfig {
     let mut postgres = PostgresConfig::new(url);
     postgres.pool_size = config.pool_size.map_or(postgres.pool_size, NonZeroUsize::get);
+    postgres.direct_url.clone_from(&config.direct_url);
+    postgres.pool_wait = config.pool_wait;
     postgres.statement_timeout = config.statement_timeout;
     postgres.statement_cache = config.statement_cache;
     postgres

@@ -4,12 +4,17 @@ use std::time::Duration;
 /// How to reach a PostgreSQL server, and how long to wait for it.
 #[derive(Clone)]
 pub struct PostgresConfig {
-    /// `postgres://user:password@host:port/database?options`, as [`tokio_postgres::Config`] takes it, with
-    /// several hosts too, and with libpq's `sslmode` (`disable`, `prefer`, `require`, `verify-ca`,
-    /// `verify-full`; `prefer` by default) and `sslrootcert` (a PEM file, or `system`).
+    /// `postgres://user:password@host:port/database?options`, as [`tokio_postgres::Config`] takes it, and with
+    /// libpq's `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`; `prefer` by default) and
+    /// `sslrootcert` (a PEM file, or `system`).
     ///
-    /// `verify-ca` and `verify-full` without `sslrootcert` trust the system's roots.
+    /// `verify-ca` and `verify-full` without `sslrootcert` trust the system's roots. Of several hosts
+    /// (`host1:port,host2:port`) the first that takes writes is connected to, as with
+    /// `target_session_attrs=read-write`, unless that option says otherwise.
     pub url: String,
+    /// The same by a way around a proxy, for what needs a session of its own: migrations, and the lock of
+    /// whoever publishes events.
+    pub direct_url: Option<String>,
     /// How many connections there are at the most, beside one for health checks: 1 or more.
     pub pool_size: usize,
     /// How long a request waits for a connection when all are in use.
@@ -20,29 +25,29 @@ pub struct PostgresConfig {
     /// it. Zero is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by
-    /// transaction (`PgBouncer`): then no time-outs are asked for at connect either, as such a proxy refuses
-    /// them; give them to the role (`ALTER ROLE … SET statement_timeout`, `lock_timeout`,
-    /// `idle_in_transaction_session_timeout`). The proxy must know prepared statements all the same
-    /// (`PgBouncer` 1.21 with `max_prepared_statements`), and migrations need a URL that goes around it.
+    /// transaction (`PgBouncer`), of any version: then each statement is prepared in the transaction that it
+    /// is done in, and time-outs are set there, too. Without a [`direct_url`](Self::direct_url) migrations are
+    /// one transaction, and whoever publishes events keeps one open.
     pub statement_cache: bool,
 }
 
 impl PostgresConfig {
-    /// Sixteen connections; 2 s of waiting for one, 3 s for opening one, 5 s for a statement.
+    /// Sixteen connections; half a second of waiting for one, 3 s for opening one, 2 s for a statement.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
+            direct_url: None,
             pool_size: 16,
-            pool_wait: Duration::from_secs(2),
+            pool_wait: Duration::from_millis(500),
             connect_timeout: Duration::from_secs(3),
-            statement_timeout: Duration::from_secs(5),
+            statement_timeout: Duration::from_secs(2),
             statement_cache: true,
         }
     }
 }
 
 impl fmt::Debug for PostgresConfig {
-    /// Leaves out the URL, which may hold a password.
+    /// Leaves out the URLs, which may hold a password.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("PostgresConfig")
             .field("pool_size", &self.pool_size)

@@ -5,12 +5,15 @@ use std::time::Duration;
 
 use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::Config;
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::limits::Limits;
 use crate::url::{Url, chain, servers};
 use crate::{PostgresConfig, SetupError, tls};
 
@@ -18,9 +21,7 @@ use crate::{PostgresConfig, SetupError, tls};
 /// it, again.
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long the server may leave what was sent without an acknowledgement before it counts as gone.
-const UNACKNOWLEDGED: Duration = Duration::from_secs(10);
-/// How long a transaction may wait for its own program.
-const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
 /// What the driver has for a keep-alive where the URL says nothing.
 const DRIVER_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -28,7 +29,9 @@ const DRIVER_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
-    cache: bool,
+    pub(crate) limits: Limits,
+    /// Whether a proxy that pools by transaction is between here and the server.
+    by_transaction: bool,
     /// Where connections live, whoever asks for one: a server's workers, each with a runtime of its own, end
     /// one by one, and must not take with them what the others work with.
     home: Option<Handle>,
@@ -36,48 +39,74 @@ pub(crate) struct Connector {
     pub(crate) within: Duration,
     /// `host:port` of each server, for messages.
     pub(crate) servers: String,
+    /// Whether this is the way around a proxy, which has a setting of its own.
+    is_direct: bool,
 }
 
 impl Connector {
     pub(crate) fn new(settings: &PostgresConfig) -> Result<Self, SetupError> {
-        let Url { mut config, verify, roots } = Url::parse(&settings.url)?;
+        Self::to(&settings.url, false, settings)
+    }
+
+    /// What needs a session: around a proxy, where there is a way.
+    pub(crate) fn direct(settings: &PostgresConfig) -> Result<Self, SetupError> {
+        let Some(url) = &settings.direct_url else { return Self::new(settings) };
+        Self::to(url, true, settings).map_err(|error| SetupError::Direct(Box::new(error)))
+    }
+
+    fn to(url: &str, is_direct: bool, settings: &PostgresConfig) -> Result<Self, SetupError> {
+        let by_transaction = !is_direct && !settings.statement_cache;
+        let Url { mut config, verify, roots } = Url::parse(url)?;
         keep_alive(&mut config);
         config.connect_timeout(settings.connect_timeout);
         if config.get_application_name().is_none() {
             config.application_name("roster");
         }
-        if settings.statement_cache {
-            ask_for_timeouts(&mut config, settings.statement_timeout);
+        let limits = Limits::of_requests(settings.statement_timeout);
+        if !by_transaction {
+            // What the URL asks for by `options` comes last, and so stands.
+            let asked = config.get_options().unwrap_or_default();
+            let options = format!("{} {asked}", limits.options());
+            config.options(options.trim_end());
         }
         let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1);
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
-            cache: settings.statement_cache,
+            limits,
+            by_transaction,
             home: Handle::try_current().ok(),
             within: settings.connect_timeout * hosts,
             servers: servers(&config),
+            is_direct,
             config,
         })
     }
 
-    /// The same without the limits that suit a request: a migration takes as long as it takes, but waits
-    /// for a lock no longer than `lock`.
+    /// The same with the limits that suit a migration.
     pub(crate) fn for_migrations(&self, lock: Duration) -> Self {
-        let mut unlimited = self.clone();
-        if self.cache {
-            let lock = lock.as_millis();
-            let limits = format!(
-                " -c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c lock_timeout={lock}"
-            );
-            let options = unlimited.config.get_options().unwrap_or_default().to_owned() + &limits;
-            unlimited.config.options(options);
+        let mut migrating = self.clone();
+        migrating.limits = Limits::of_migrations(lock);
+        if !self.by_transaction {
+            let asked = self.config.get_options().unwrap_or_default();
+            migrating.config.options(format!("{asked} {}", migrating.limits.options()));
         }
-        unlimited
+        migrating
     }
 
-    /// Whether a proxy that pools by transaction is between here and the server.
-    pub(crate) fn is_behind_proxy(&self) -> bool {
-        !self.cache
+    /// Whether each statement needs a transaction: a proxy lends a session of the server for no longer.
+    pub(crate) fn is_by_transaction(&self) -> bool {
+        self.by_transaction
+    }
+
+    /// That there is no connection.
+    pub(crate) fn unreachable(&self, error: &ConnectionError) -> SetupError {
+        let error = SetupError::Connect { server: self.servers.clone(), reason: error.to_string() };
+        if self.is_direct { SetupError::Direct(Box::new(error)) } else { error }
+    }
+
+    /// How a transaction begins. Behind a proxy no session can be asked for limits: so each transaction is.
+    pub(crate) fn begin(&self) -> String {
+        if self.by_transaction { self.limits.begin() } else { "BEGIN".to_owned() }
     }
 
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
@@ -96,17 +125,36 @@ impl Connector {
     }
 
     async fn open(&self) -> ConnectionResult<AsyncPgConnection> {
-        let (client, connection) = self
-            .config
-            .connect(self.tls.clone())
-            .await
-            .map_err(|error| ConnectionError::BadConnection(chain(&error)))?;
-        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        if !self.cache {
-            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        let (client, mut connection) =
+            self.config.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
+        if !self.by_transaction {
+            return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
         }
+        // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
+        // session is lent, so all of that is one transaction.
+        begin(&client, &mut connection).await?;
+        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
+        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+        connection.batch_execute("COMMIT").await.map_err(ConnectionError::CouldntSetupConfiguration)?;
         Ok(connection)
     }
+}
+
+/// Begins a transaction on a connection that nobody drives yet.
+async fn begin<T: TlsStream + Unpin>(
+    client: &Client,
+    connection: &mut Connection<Socket, T>,
+) -> ConnectionResult<()> {
+    let begun = match select(Box::pin(client.batch_execute("BEGIN")), connection).await {
+        Either::Left((begun, _)) => begun,
+        Either::Right((Err(ended), _)) => Err(ended),
+        Either::Right((Ok(()), _)) => return Err(ConnectionError::BadConnection("it was closed".into())),
+    };
+    begun.map_err(|error| bad(&error))
+}
+
+fn bad(error: &tokio_postgres::Error) -> ConnectionError {
+    ConnectionError::BadConnection(chain(error))
 }
 
 /// What the URL does not say about the socket.
@@ -117,20 +165,6 @@ fn keep_alive(config: &mut Config) {
     if config.get_keepalives_idle() == DRIVER_KEEPALIVE {
         config.keepalives_idle(KEEPALIVE).keepalives_interval(KEEPALIVE / 3).keepalives_retries(3);
     }
-}
-
-/// Sets the session's time-outs as it begins, which costs no round trip. What the URL asks for by `options`
-/// comes last, and so stands.
-fn ask_for_timeouts(config: &mut Config, statement: Duration) {
-    let statement = statement.as_millis();
-    let lock = statement / 2;
-    let idle = IDLE_IN_TRANSACTION.as_millis();
-    let asked = config.get_options().unwrap_or_default();
-    let options = format!(
-        "-c statement_timeout={statement} -c lock_timeout={lock} \
-         -c idle_in_transaction_session_timeout={idle} {asked}"
-    );
-    config.options(options);
 }
 
 #[cfg(test)]
@@ -149,21 +183,34 @@ mod tests {
     #[test]
     fn a_session_begins_with_its_time_outs_and_the_url_has_the_last_word() {
         let one = connector("?options=-c%20lock_timeout%3D7", true);
-        assert_eq!(
-            one.config.get_options().unwrap(),
-            "-c statement_timeout=3000 -c lock_timeout=1500 \
-             -c idle_in_transaction_session_timeout=10000 -c lock_timeout=7"
-        );
+        let options = one.config.get_options().unwrap();
+        assert!(options.starts_with("-c statement_timeout=3000 "), "{options}");
+        assert!(options.ends_with(" -c lock_timeout=1500 -c lock_timeout=7"), "{options}");
         let migrating = one.for_migrations(Duration::from_secs(60));
         assert!(migrating.config.get_options().unwrap().ends_with("-c lock_timeout=60000"));
         assert_eq!(one.within, Duration::from_secs(6), "each host has its time");
+        assert_eq!(one.begin(), "BEGIN");
     }
 
     #[test]
-    fn a_proxy_is_asked_for_nothing_that_it_refuses() {
+    fn a_proxy_is_asked_for_nothing_that_it_refuses_and_each_transaction_for_its_limits() {
         let behind_proxy = connector("", false);
-        assert_eq!(behind_proxy.config.get_options(), None);
-        assert_eq!(behind_proxy.for_migrations(Duration::ZERO).config.get_options(), None);
+        let migrating = behind_proxy.for_migrations(Duration::ZERO);
+        assert_eq!((behind_proxy.config.get_options(), migrating.config.get_options()), (None, None));
+        assert!(behind_proxy.begin().contains("SET LOCAL statement_timeout = 3000;"));
+        assert!(migrating.begin().contains("SET LOCAL statement_timeout = 0;"));
+    }
+
+    #[test]
+    fn what_needs_a_session_goes_around_a_proxy_where_there_is_a_way() {
+        let mut settings =
+            PostgresConfig { statement_cache: false, ..PostgresConfig::new("postgres://proxy/d") };
+        assert!(Connector::direct(&settings).unwrap().is_by_transaction());
+        settings.direct_url = Some("postgres://server/d".to_owned());
+        let direct = Connector::direct(&settings).unwrap();
+        assert_eq!((direct.is_by_transaction(), &*direct.servers), (false, "server:5432"));
+        settings.direct_url = Some("postgres:///d".to_owned());
+        assert!(matches!(Connector::direct(&settings), Err(SetupError::Direct(_))));
     }
 
     #[test]

@@ -15,6 +15,9 @@ pub(crate) enum Error {
     /// There is no connection to be had.
     #[error("there is no connection")]
     Unavailable(#[source] BoxError),
+    /// The server says that it takes no writes.
+    #[error("the server takes no writes")]
+    ReadOnly,
     /// A statement failed.
     #[error("a statement failed")]
     Database(#[from] DieselError),
@@ -39,8 +42,10 @@ pub(crate) struct BrokenRow {
 /// What an error of the database means for whoever asked.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Fault {
-    /// The connection is gone, or leads to a server that takes no writes: another may serve.
+    /// The connection is gone: another may serve.
     Lost,
+    /// The server takes no writes, as after a failover; nothing was done. Whatever leads to it is of no use.
+    ReadOnly,
     /// The server had no time or no room; the connection is as good as before.
     Busy,
     /// Two transactions stood in each other's way: done again, it succeeds.
@@ -53,7 +58,8 @@ impl Fault {
     pub(crate) fn of(error: &DieselError) -> Self {
         match error {
             DieselError::DatabaseError(kind, info) => match kind {
-                Kind::UnableToSendCommand | Kind::ClosedConnection | Kind::ReadOnlyTransaction => Self::Lost,
+                Kind::UnableToSendCommand | Kind::ClosedConnection => Self::Lost,
+                Kind::ReadOnlyTransaction => Self::ReadOnly,
                 Kind::SerializationFailure => Self::Conflict,
                 Kind::Unknown => Self::told_by(info.message()),
                 _ => Self::Other,
@@ -65,31 +71,36 @@ impl Fault {
         }
     }
 
-    /// Diesel hands on neither the SQLSTATE of most errors nor their severity, only the message. On a server
-    /// that speaks another language than English these are `Other`; a connection that is gone is found out
-    /// all the same, at its next use.
+    /// Diesel hands on neither the SQLSTATE of most errors nor their severity, only the message.
+    ///
+    /// What of these errors has a message that is unknown here is told by a server in trouble, or by one that
+    /// speaks another language than English: its statements are Roster's own, so that a mistake in them would
+    /// be seen wherever English is spoken. A connection that is gone is found out at its next use all the same.
     fn told_by(message: &str) -> Self {
-        const LOST: [&str; 4] = [
+        const LOST: [&str; 5] = [
             "terminating connection",
             "the database system is",
             "sorry, too many clients",
+            "too many connections",
             "remaining connection slots",
         ];
-        const BUSY: [&str; 4] =
-            ["canceling statement due to", "out of ", "could not extend", "could not write"];
+        const MISTAKE: [&str; 4] =
+            ["syntax error", "permission denied", "invalid input syntax", "invalid byte sequence"];
         if LOST.iter().any(|begin| message.starts_with(begin)) {
             Self::Lost
-        } else if BUSY.iter().any(|begin| message.starts_with(begin)) {
-            Self::Busy
         } else if message == "deadlock detected" {
             Self::Conflict
-        } else {
+        } else if message.ends_with("does not exist")
+            || MISTAKE.iter().any(|begin| message.starts_with(begin))
+        {
             Self::Other
+        } else {
+            Self::Busy
         }
     }
 }
 
-/// Whether a statement waited for a lock, and somebody else held on to it.
+/// Whether a statement waited for a lock, and somebody else held on to it; as far as the server speaks English.
 pub(crate) fn waited_in_vain(error: &DieselError) -> bool {
     let DieselError::DatabaseError(Kind::Unknown, info) = error else { return false };
     info.message() == "canceling statement due to lock timeout"
@@ -99,6 +110,7 @@ impl Error {
     pub(crate) fn fault(&self) -> Fault {
         match self {
             Self::Database(error) => Fault::of(error),
+            Self::ReadOnly => Fault::ReadOnly,
             Self::Answer(_) | Self::Unavailable(_) | Self::BrokenRow(_) | Self::Internal(_) => Fault::Other,
         }
     }
@@ -151,6 +163,7 @@ mod tests {
             database(Kind::Unknown, "the database system is shutting down"),
             database(Kind::Unknown, "canceling statement due to statement timeout"),
             database(Kind::Unknown, "deadlock detected"),
+            database(Kind::Unknown, "storniere Anfrage wegen Zeitüberschreitung der Anfrage"),
             DieselError::BrokenTransactionManager.into(),
             Error::Unavailable("no connection".into()),
         ] {
@@ -179,6 +192,7 @@ mod tests {
         assert_eq!(database(Kind::Unknown, "canceling statement due to lock timeout").fault(), Fault::Busy);
         assert_eq!(database(Kind::Unknown, "out of shared memory").fault(), Fault::Busy);
         assert_eq!(database(Kind::UnableToSendCommand, "").fault(), Fault::Lost);
+        assert_eq!(database(Kind::ReadOnlyTransaction, "").fault(), Fault::ReadOnly);
         assert_eq!(Error::Answer(UserRepositoryError::EmailTaken).fault(), Fault::Other);
     }
 }

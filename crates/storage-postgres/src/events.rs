@@ -28,7 +28,7 @@ pub struct PgEvents(pub(crate) Pool);
 impl EventLog for PgEvents {
     async fn sequence(&self) -> Result<usize, EventLogError> {
         let mut all = 0;
-        while self.unnumbered().await? {
+        while self.0.read(has_unnumbered, ()).await? {
             let numbered = self.0.commit(Number).await?;
             all += numbered;
             // Under steady writes there is always one more: what was there is done, and is to be told.
@@ -40,41 +40,46 @@ impl EventLog for PgEvents {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        let mut conn = self.0.get().await?;
-        let rows: QueryResult<Vec<EventRow>> = events::table
-            .filter(events::position.gt(after.get()))
-            .order(events::position)
-            .limit(i64::try_from(limit).unwrap_or(i64::MAX))
-            .select(EventRow::as_select())
-            .load(&mut conn)
-            .await;
-        Ok(all(conn.settle(rows)?)?)
+        Ok(all(self.0.read(read, (after, limit)).await?)?)
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        let mut conn = self.0.get().await?;
-        let last = event_counter::table.select(event_counter::last).first(&mut conn).await;
-        Ok(position(conn.settle(last)?, "event_counter", "last", 1)?)
+        Ok(position(self.0.read(newest, ()).await?, "event_counter", "last", 1)?)
     }
 
     async fn pruned(&self) -> Result<Position, EventLogError> {
-        let mut conn = self.0.get().await?;
-        let asked =
-            "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
-        let pruned: QueryResult<PositionRow> = diesel::sql_query(asked).get_result(&mut conn).await;
-        Ok(position(conn.settle(pruned)?.position, "events", "position", 1)?)
+        Ok(position(self.0.read(pruned, ()).await?, "events", "position", 1)?)
     }
 }
 
-impl PgEvents {
-    /// Whether there is anything to number. Asked first, as numbering locks a row, and so writes, whatever
-    /// it finds.
-    async fn unnumbered(&self) -> Result<bool, Error> {
-        let mut conn = self.0.get().await?;
-        let waiting = events::table.filter(events::position.is_null());
-        let any = diesel::select(diesel::dsl::exists(waiting)).get_result(&mut conn).await;
-        conn.settle(any)
-    }
+async fn read(
+    conn: &mut AsyncPgConnection,
+    (after, limit): (Position, usize),
+) -> Result<Vec<EventRow>, Error> {
+    let rows = events::table
+        .filter(events::position.gt(after.get()))
+        .order(events::position)
+        .limit(i64::try_from(limit).unwrap_or(i64::MAX))
+        .select(EventRow::as_select());
+    Ok(rows.load(conn).await?)
+}
+
+async fn newest(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
+    Ok(event_counter::table.select(event_counter::last).first(conn).await?)
+}
+
+async fn pruned(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
+    let asked =
+        "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
+    let row: PositionRow = diesel::sql_query(asked).get_result(conn).await?;
+    Ok(row.position)
+}
+
+/// Whether there is anything to number. Asked first, as numbering locks a row, and so writes, whatever it
+/// finds.
+async fn has_unnumbered(conn: &mut AsyncPgConnection, (): ()) -> Result<bool, Error> {
+    let waiting = events::table.filter(events::position.is_null());
+    Ok(diesel::select(diesel::dsl::exists(waiting)).get_result(conn).await?)
 }
 
 /// Records what a write did, in its transaction. The row of the entity is locked by then, so that the

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::{Bool, Double, Text};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{Examination, Finding};
 use tokio::time::timeout;
 
@@ -67,10 +67,14 @@ impl Examination for Postgres {
 
 /// What the server says, and how long it took, without what it does for a first question alone.
 async fn ask(conn: &mut AsyncPgConnection) -> QueryResult<(Server, Duration)> {
-    diesel::sql_query(ASKED).execute(conn).await?;
-    let began = Instant::now();
-    let server = diesel::sql_query(ASKED).get_result(conn).await?;
-    Ok((server, began.elapsed()))
+    // In one transaction: a proxy may lend the connection for no longer.
+    let asked = conn.transaction(async |conn| {
+        diesel::sql_query(ASKED).execute(conn).await?;
+        let began = Instant::now();
+        let server = diesel::sql_query(ASKED).get_result(conn).await?;
+        Ok((server, began.elapsed()))
+    });
+    asked.await
 }
 
 impl Server {
@@ -100,9 +104,10 @@ impl Server {
     }
 }
 
-fn schema(checked: Result<(), SetupError>) -> Finding {
-    match checked {
-        Ok(()) => Finding::ok(SCHEMA, "is up to date"),
+fn schema(checked: Result<Vec<String>, SetupError>) -> Finding {
+    match checked.map(|mut newer| newer.pop()) {
+        Ok(None) => Finding::ok(SCHEMA, "is up to date"),
+        Ok(Some(version)) => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
         Err(behind @ SetupError::Missing { .. }) => Finding::warning(SCHEMA, behind.to_string()),
         Err(error) => Finding::failed(SCHEMA, error.to_string()),
     }

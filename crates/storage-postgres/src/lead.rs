@@ -52,7 +52,7 @@ impl Candidate {
     /// Tries to lock for the session; or, behind a proxy that pools by transaction, for a transaction that is
     /// left open: the proxy would give the session to somebody else, with the lock on it.
     async fn try_lock(&self, conn: &mut AsyncPgConnection) -> QueryResult<bool> {
-        if !self.connector.is_behind_proxy() {
+        if !self.connector.is_by_transaction() {
             return ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await;
         }
         conn.batch_execute("BEGIN").await?;

@@ -3,25 +3,22 @@
 use diesel::dsl::IntoBoxed;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::{Order, Page, User, UserFilter, UserQuery};
 
 use crate::error::Error;
-use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
 
-pub(crate) async fn list(pool: &Pool, query: &UserQuery) -> Result<Page<User>, Error> {
-    let mut conn = pool.get().await?;
-    let rows: QueryResult<Vec<UserRow>> = page(query).select(UserRow::as_select()).load(&mut conn).await;
-    let total = if query.with_total && rows.is_ok() {
-        matching(&query.filter).count().get_result(&mut conn).await.map(Some)
+pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Page<User>, Error> {
+    let rows: Vec<UserRow> = page(query).select(UserRow::as_select()).load(conn).await?;
+    let total = if query.with_total {
+        let count: i64 = matching(&query.filter).count().get_result(conn).await?;
+        Some(count.unsigned_abs())
     } else {
-        Ok(None)
+        None
     };
-    let (rows, total) = conn.settle(rows.and_then(|rows| Ok((rows, total?))))?;
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-    let total = total.map(|count: i64| count.unsigned_abs());
     Ok(Page::cut(users, query.limit, total))
 }
 

@@ -3,9 +3,11 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::result::Error as DieselError;
 use diesel::sql_types::{BigInt, Nullable, Text};
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
@@ -29,10 +31,13 @@ type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 
 /// Runs the migrations that the database lacks, while no other instance does, and tells their names.
 pub(crate) async fn migrate(connector: &Connector) -> Result<Vec<String>, SetupError> {
-    blocking(connector.for_migrations(WAIT), |conn| {
-        lock(conn)?;
+    let by_transaction = connector.is_by_transaction();
+    blocking(connector.for_migrations(WAIT), move |conn| {
+        lock(conn, by_transaction)?;
         let known = known()?;
-        refuse_newer(&known, applied_versions(conn)?)?;
+        if let Some(version) = newer(&known, applied_versions(conn)?).pop() {
+            return Err(SetupError::Newer { version });
+        }
         let run = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
         let run: BTreeSet<_> = run.iter().map(ToString::to_string).collect();
         Ok(known.into_iter().filter(|one| run.contains(&one.version)).map(|one| one.name).collect())
@@ -40,31 +45,55 @@ pub(crate) async fn migrate(connector: &Connector) -> Result<Vec<String>, SetupE
     .await
 }
 
-/// Refuses a schema that is not the one this program knows, and changes nothing.
-pub(crate) async fn check(connector: &Connector) -> Result<(), SetupError> {
+/// Refuses a schema that lacks what this program needs, and changes nothing. It tells what there is beside.
+pub(crate) async fn check(connector: &Connector) -> Result<Vec<String>, SetupError> {
     blocking(connector.clone(), |conn| {
         let known = known()?;
         let applied = applied_versions(conn)?;
         let missing: Vec<_> =
             known.iter().filter(|one| !applied.contains(&one.version)).map(|one| one.name.clone()).collect();
-        refuse_newer(&known, applied)?;
-        if missing.is_empty() { Ok(()) } else { Err(SetupError::Missing { missing }) }
+        if missing.is_empty() { Ok(newer(&known, applied)) } else { Err(SetupError::Missing { missing }) }
     })
     .await
 }
 
 /// Runs `work` on a connection of its own and a thread that may block, while the caller's runtime goes on
-/// and carries the connection.
+/// and carries the connection. Where a proxy lends a session for no longer, all of it is one transaction.
 async fn blocking<T: Send + 'static>(
     connector: Connector,
     work: impl FnOnce(&mut Blocking) -> Result<T, SetupError> + Send + 'static,
 ) -> Result<T, SetupError> {
-    let connection = connector
-        .connect()
-        .await
-        .map_err(|error| SetupError::Connect { server: connector.servers, reason: error.to_string() })?;
-    let task = tokio::task::spawn_blocking(move || work(&mut Blocking::from(connection)));
+    let connection = connector.connect().await.map_err(|error| connector.unreachable(&error))?;
+    let task = tokio::task::spawn_blocking(move || {
+        let mut conn = Blocking::from(connection);
+        if connector.is_by_transaction() {
+            let limits = connector.limits.local();
+            in_transaction(&mut conn, &limits, work)
+        } else {
+            work(&mut conn)
+        }
+    });
     task.await.map_err(|stopped| failed(stopped.into()))?
+}
+
+fn in_transaction<T>(
+    conn: &mut Blocking,
+    limits: &str,
+    work: impl FnOnce(&mut Blocking) -> Result<T, SetupError>,
+) -> Result<T, SetupError> {
+    struct Failed(SetupError);
+
+    impl From<DieselError> for Failed {
+        fn from(error: DieselError) -> Self {
+            Self(failed(error.into()))
+        }
+    }
+
+    let done = conn.transaction(|conn| {
+        conn.batch_execute(limits)?;
+        work(conn).map_err(Failed)
+    });
+    done.map_err(|Failed(error)| error)
 }
 
 /// A migration that this program has.
@@ -100,14 +129,16 @@ fn applied_versions(conn: &mut Blocking) -> Result<BTreeSet<String>, SetupError>
     Ok(versions.into_iter().collect())
 }
 
-fn refuse_newer(known: &[Known], applied: BTreeSet<String>) -> Result<(), SetupError> {
-    let unknown = applied.into_iter().rfind(|version| known.iter().all(|one| one.version != *version));
-    unknown.map_or(Ok(()), |version| Err(SetupError::Newer { version }))
+/// The versions that are unknown here, in order.
+fn newer(known: &[Known], applied: BTreeSet<String>) -> Vec<String> {
+    applied.into_iter().filter(|version| known.iter().all(|one| one.version != *version)).collect()
 }
 
-/// Waits for the lock; it is given back when the connection ends.
-fn lock(conn: &mut Blocking) -> Result<(), SetupError> {
-    let locked = diesel::sql_query("SELECT pg_advisory_lock($1)").bind::<BigInt, _>(LOCK).execute(conn);
+/// Waits for the lock; it is given back when the connection ends, or the transaction.
+fn lock(conn: &mut Blocking, by_transaction: bool) -> Result<(), SetupError> {
+    let asked =
+        if by_transaction { "SELECT pg_advisory_xact_lock($1)" } else { "SELECT pg_advisory_lock($1)" };
+    let locked = diesel::sql_query(asked).bind::<BigInt, _>(LOCK).execute(conn);
     match locked {
         Ok(_) => Ok(()),
         Err(error) if Fault::of(&error) == Fault::Busy => Err(SetupError::Locked { seconds: WAIT.as_secs() }),
@@ -128,9 +159,8 @@ mod tests {
         let known = known().unwrap();
         assert!(known.iter().any(|one| one.name == "2026-11-24-000001_users"));
         let mut applied: BTreeSet<_> = known.iter().map(|one| one.version.clone()).collect();
-        refuse_newer(&known, applied.clone()).unwrap();
+        assert_eq!(newer(&known, applied.clone()), [""; 0]);
         applied.insert("99990101000000".to_owned());
-        let refused = refuse_newer(&known, applied).unwrap_err().to_string();
-        assert!(refused.contains("99990101000000"), "{refused}");
+        assert_eq!(newer(&known, applied), ["99990101000000"]);
     }
 }

@@ -30,22 +30,11 @@ impl Outbox for PgOutbox {
     }
 
     async fn published(&self) -> Result<Position, EventLogError> {
-        let mut conn = self.pool.get().await?;
-        let mark = event_mark::table.select(event_mark::published).first(&mut conn).await;
-        Ok(events::position(conn.settle(mark)?, "event_mark", "published", 1)?)
+        Ok(events::position(self.pool.read(published, ()).await?, "event_mark", "published", 1)?)
     }
 
     async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        let mut conn = self.pool.get().await?;
-        let mark = event_mark::table.select(event_mark::published).single_value();
-        let rows: QueryResult<Vec<EventRow>> = table::table
-            .filter(table::position.gt(mark))
-            .order(table::position)
-            .limit(batch(limit))
-            .select(EventRow::as_select())
-            .load(&mut conn)
-            .await;
-        Ok(events::all(conn.settle(rows)?)?)
+        Ok(events::all(self.pool.read(unpublished, batch(limit)).await?)?)
     }
 
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
@@ -53,10 +42,8 @@ impl Outbox for PgOutbox {
     }
 
     async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
-        let mut conn = self.pool.get().await?;
-        let oldest = events_set_aside::table.order(events_set_aside::position).limit(batch(limit));
-        let rows = oldest.select(SetAsideRow::as_select()).load(&mut conn).await;
-        Ok(conn.settle(rows)?.into_iter().map(SetAside::try_from).collect::<Result<_, _>>()?)
+        let rows = self.pool.read(set_aside, batch(limit)).await?;
+        Ok(rows.into_iter().map(SetAside::try_from).collect::<Result<_, _>>()?)
     }
 
     async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
@@ -74,6 +61,21 @@ impl Outbox for PgOutbox {
 
 fn batch(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+async fn published(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
+    Ok(event_mark::table.select(event_mark::published).first(conn).await?)
+}
+
+async fn unpublished(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<EventRow>, Error> {
+    let mark = event_mark::table.select(event_mark::published).single_value();
+    let waiting = table::table.filter(table::position.gt(mark)).order(table::position).limit(limit);
+    Ok(waiting.select(EventRow::as_select()).load(conn).await?)
+}
+
+async fn set_aside(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<SetAsideRow>, Error> {
+    let oldest = events_set_aside::table.order(events_set_aside::position).limit(limit);
+    Ok(oldest.select(SetAsideRow::as_select()).load(conn).await?)
 }
 
 /// Moves the mark, and sets events aside.

@@ -1,47 +1,69 @@
 //! Connections, kept open and lent out one at a time.
 //!
-//! Lending costs no round trip: whether a connection is closed, or was left amid a transaction, is known
-//! without asking the server, and one that failed otherwise is not taken back.
+//! Lending costs no round trip: whether a connection is closed, or was left amid its work, is known without
+//! asking the server, and one that failed otherwise is not taken back.
 
 use std::ops::{Deref, DerefMut};
-use std::time::Duration;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{Hook, HookError, PoolError, TimeoutType};
-use diesel::QueryResult;
-use diesel_async::AsyncPgConnection;
+use deadpool::managed::{Hook, HookError, Metrics, PoolError, TimeoutType};
 use diesel_async::pooled_connection::deadpool::{Object, Pool as Connections};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
+use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
 
 use crate::SetupError;
 use crate::connector::Connector;
 use crate::error::{Error, Fault};
+use crate::turnover::Turnover;
 
 /// The age at which a connection is replaced, so that a server that was added, or a role whose settings
-/// were changed, comes into use.
-const OLD: Duration = Duration::from_secs(20 * 60);
+/// were changed, comes into use. Up to half as much comes to it, another for each connection: those that
+/// were opened at once are not to be replaced at once.
+const OLD: Duration = Duration::from_secs(15 * 60);
 
 #[derive(Clone)]
-pub(crate) struct Pool(Connections<AsyncPgConnection>);
+pub(crate) struct Pool {
+    connections: Connections<AsyncPgConnection>,
+    turnover: Turnover,
+    /// How a transaction begins.
+    begin: Arc<str>,
+    /// Whether each statement needs one.
+    pub(crate) by_transaction: bool,
+}
 
 impl Pool {
     /// Opens nothing yet. `wait` is for a connection that is in use by others.
-    pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self, SetupError> {
+    pub(crate) fn new(
+        connector: Connector,
+        turnover: Turnover,
+        size: usize,
+        wait: Duration,
+    ) -> Result<Self, SetupError> {
         let within = connector.within;
+        let (begin, by_transaction) = (connector.begin().into(), connector.is_by_transaction());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |_| {
             let connector = connector.clone();
             async move { connector.connect().await }.boxed()
         });
-        let pool = Connections::builder(AsyncDieselConnectionManager::new_with_config("", config))
+        let (made, watched) = (Instant::now(), turnover.clone());
+        let connections = Connections::builder(AsyncDieselConnectionManager::new_with_config("", config))
             .max_size(size)
             .wait_timeout(Some(wait))
             .create_timeout(Some(within))
             .recycle_timeout(Some(within))
-            .pre_recycle(Hook::sync_fn(|_, metrics| {
-                if metrics.age() > OLD { Err(HookError::message("it is old")) } else { Ok(()) }
+            .pre_recycle(Hook::sync_fn(move |_, metrics| {
+                if is_old(metrics, made) {
+                    Err(HookError::message("it is old"))
+                } else if watched.is_past(metrics.created) {
+                    Err(HookError::message("its server took no writes"))
+                } else {
+                    Ok(())
+                }
             }))
             .runtime(Runtime::Tokio1)
             .build()
@@ -49,45 +71,124 @@ impl Pool {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self(pool))
+        Ok(Self { connections, turnover, begin, by_transaction })
     }
 
     pub(crate) async fn get(&self) -> Result<Lease, Error> {
-        let connection = self.0.get().await.map_err(|error| match error {
+        let connection = self.connections.get().await.map_err(|error| match error {
             PoolError::Backend(error) => Error::Unavailable(error.into()),
             PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable("all connections are in use".into()),
             other => Error::Unavailable(other.into()),
         })?;
-        Ok(Lease(connection))
+        Ok(Lease { connection, turnover: self.turnover.clone(), in_transaction: false, is_done: false })
+    }
+
+    /// A connection with a transaction on it. Where the first turns out to be dead nothing was done yet, and
+    /// another one is taken.
+    pub(crate) async fn begin(&self) -> Result<Lease, Error> {
+        match self.begin_once().await {
+            Err(error) if error.fault() == Fault::Lost => self.begin_once().await,
+            begun => begun,
+        }
+    }
+
+    async fn begin_once(&self) -> Result<Lease, Error> {
+        let mut conn = self.get().await?;
+        match AnsiTransactionManager::begin_transaction_sql(&mut *conn, &self.begin).await {
+            Ok(()) => {
+                conn.in_transaction = true;
+                Ok(conn)
+            }
+            Err(error) => conn.end(Err(error.into())),
+        }
+    }
+
+    /// Reads what is asked for, and once more on another connection where the first turned out to be dead: to
+    /// read twice does no harm.
+    pub(crate) async fn read<Asked: Copy, T>(
+        &self,
+        read: impl AsyncFn(&mut AsyncPgConnection, Asked) -> Result<T, Error>,
+        asked: Asked,
+    ) -> Result<T, Error> {
+        match self.read_once(&read, asked).await {
+            Err(error) if error.fault() == Fault::Lost => self.read_once(&read, asked).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn read_once<Asked, T>(
+        &self,
+        read: &impl AsyncFn(&mut AsyncPgConnection, Asked) -> Result<T, Error>,
+        asked: Asked,
+    ) -> Result<T, Error> {
+        let mut conn = if self.by_transaction { self.begin().await? } else { self.get().await? };
+        let outcome = read(&mut conn, asked).await;
+        conn.finish(outcome).await
     }
 }
 
-/// A connection that is lent out, and goes back when this is dropped.
-pub(crate) struct Lease(Object<AsyncPgConnection>);
+/// How much comes to a connection's life depends on when it was opened, to the microsecond.
+fn is_old(metrics: &Metrics, pool_made: Instant) -> bool {
+    let opened = metrics.created.saturating_duration_since(pool_made);
+    metrics.age() > OLD + OLD * (opened.subsec_micros() % 1_000) / 2_000
+}
+
+/// A connection that is lent out, and goes back when this is dropped; to be lent again only once its work has
+/// come to an [end](Self::end), as the server may still be at it.
+pub(crate) struct Lease {
+    connection: Object<AsyncPgConnection>,
+    turnover: Turnover,
+    in_transaction: bool,
+    is_done: bool,
+}
 
 impl Lease {
-    /// Gives the connection back, or away where the outcome says that it is lost.
-    pub(crate) fn settle<T>(self, outcome: QueryResult<T>) -> Result<T, Error> {
-        self.end(outcome.map_err(Error::from))
+    /// Ends the transaction, if there is one: commits it where the outcome is a good one.
+    pub(crate) async fn finish<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        if !self.in_transaction {
+            return self.end(outcome);
+        }
+        let outcome = match outcome {
+            Ok(done) => {
+                let committed = AnsiTransactionManager::commit_transaction(&mut *self).await;
+                committed.map(|()| done).map_err(Error::from)
+            }
+            Err(error) => {
+                // Where this fails, too, the connection is known to be broken.
+                let _ = AnsiTransactionManager::rollback_transaction(&mut *self).await;
+                Err(error)
+            }
+        };
+        self.end(outcome)
     }
 
-    /// The same for the outcome of several statements.
-    pub(crate) fn end<T>(self, outcome: Result<T, Error>) -> Result<T, Error> {
-        if let Err(error) = &outcome
-            && error.fault() == Fault::Lost
-        {
-            self.discard();
+    /// Gives the connection back, or away where the outcome says that it is lost.
+    pub(crate) fn end<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
+        match outcome.as_ref().map_err(Error::fault) {
+            Err(Fault::Lost) => self.discard(),
+            Err(Fault::ReadOnly) => {
+                self.turnover.begin();
+                self.discard();
+            }
+            Ok(_) | Err(Fault::Busy | Fault::Conflict | Fault::Other) => self.is_done = true,
         }
         outcome
     }
 
     /// Closes the connection and whatever others are idle: what ended this one, a server that restarts or
     /// that became a standby, mostly ends them too.
-    pub(crate) fn discard(self) {
-        if let Some(pool) = Object::pool(&self.0) {
+    fn discard(self) {
+        if let Some(pool) = Object::pool(&self.connection) {
             pool.retain(|_, _| false);
         }
-        drop(Object::take(self.0));
+    }
+}
+
+impl Drop for Lease {
+    fn drop(&mut self) {
+        if !self.is_done {
+            AnsiTransactionManager::transaction_manager_status_mut(&mut *self.connection).set_in_error();
+        }
     }
 }
 
@@ -95,12 +196,12 @@ impl Deref for Lease {
     type Target = AsyncPgConnection;
 
     fn deref(&self) -> &AsyncPgConnection {
-        &self.0
+        &self.connection
     }
 }
 
 impl DerefMut for Lease {
     fn deref_mut(&mut self) -> &mut AsyncPgConnection {
-        &mut self.0
+        &mut self.connection
     }
 }

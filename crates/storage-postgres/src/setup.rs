@@ -9,6 +9,9 @@ pub enum SetupError {
     /// The URL is not one that this store understands.
     #[error("the PostgreSQL URL is wrong: {0}")]
     Url(String),
+    /// The same, or that there is no connection, of the way around a proxy.
+    #[error(transparent)]
+    Direct(Box<SetupError>),
     /// A setting has no meaning.
     #[error("the PostgreSQL setting {name} is wrong: {reason}")]
     Setting {

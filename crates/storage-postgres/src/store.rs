@@ -3,14 +3,16 @@ use std::time::Duration;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::Bool;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{HealthCheck, Unhealthy};
 use tokio::time::timeout;
 
 use crate::connector::Connector;
+use crate::error::Error;
 use crate::export::Exports;
 use crate::lead::Candidate;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
+use crate::turnover::Turnover;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
 /// How long a health check waits for an answer.
@@ -20,6 +22,8 @@ const HEALTH: Duration = Duration::from_secs(2);
 #[derive(Clone)]
 pub struct Postgres {
     pub(crate) connector: Connector,
+    /// Opens what needs a session of its own.
+    direct: Connector,
     pool: Pool,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,
@@ -34,10 +38,12 @@ impl Postgres {
             return Err(SetupError::Setting { name: "pool_size", reason: "it is to be 1 or more" });
         }
         let connector = Connector::new(&config)?;
+        let turnover = Turnover::default();
         Ok(Self {
-            pool: Pool::new(connector.clone(), config.pool_size, config.pool_wait)?,
-            probe: Pool::new(connector.clone(), 1, HEALTH)?,
+            pool: Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?,
+            probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait),
+            direct: Connector::direct(&config)?,
             connector,
         })
     }
@@ -49,12 +55,13 @@ impl Postgres {
     ///
     /// Also where a newer version of Roster made the schema: it is left as it is.
     pub async fn migrate(&self) -> Result<Vec<String>, SetupError> {
-        migrations::migrate(&self.connector).await
+        migrations::migrate(&self.direct).await
     }
 
-    /// Whether the schema is the one that this version of Roster knows; changes nothing.
-    pub async fn check_schema(&self) -> Result<(), SetupError> {
-        migrations::check(&self.connector).await
+    /// Whether the schema has all that this version of Roster needs; changes nothing. It tells which
+    /// migrations of newer versions there are beside: those leave in place what this version works with.
+    pub async fn check_schema(&self) -> Result<Vec<String>, SetupError> {
+        migrations::check(&self.direct).await
     }
 
     /// The users in this database.
@@ -69,28 +76,21 @@ impl Postgres {
 
     /// How far the events in this database were told to others.
     pub fn outbox(&self) -> PgOutbox {
-        PgOutbox { pool: self.pool.clone(), candidate: Candidate::new(self.connector.clone()) }
+        PgOutbox { pool: self.pool.clone(), candidate: Candidate::new(self.direct.clone()) }
     }
 }
 
 #[async_trait]
 impl HealthCheck for Postgres {
-    /// Asks the server whether it takes writes.
+    /// Asks the server whether it takes writes; where it does not, no connection to it is of use.
     async fn check(&self) -> Result<(), Unhealthy> {
-        let mut conn = timeout(HEALTH, self.probe.get())
-            .await
-            .map_err(|_| Unhealthy("there is no connection in time".into()))?
-            .map_err(|error| Unhealthy(url::chain(&error).into()))?;
-        match timeout(HEALTH, takes_writes(&mut conn)).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(discarded(conn, "it takes no writes")),
-            Ok(Err(error)) => Err(discarded(conn, &error.to_string())),
-            Err(_) => Err(discarded(conn, "it does not answer in time")),
-        }
+        let checked = timeout(HEALTH, self.probe.read(takes_writes, ())).await;
+        let answer = checked.map_err(|_| Unhealthy("it does not answer in time".into()))?;
+        answer.map_err(|error| Unhealthy(url::chain(&error).into()))
     }
 }
 
-async fn takes_writes(conn: &mut Lease) -> QueryResult<bool> {
+async fn takes_writes(conn: &mut AsyncPgConnection, (): ()) -> Result<(), Error> {
     #[derive(QueryableByName)]
     struct Answer {
         #[diesel(sql_type = Bool)]
@@ -98,12 +98,6 @@ async fn takes_writes(conn: &mut Lease) -> QueryResult<bool> {
     }
     let asked =
         diesel::sql_query("SELECT NOT current_setting('transaction_read_only')::bool AS takes_writes");
-    let answer: Answer = asked.get_result(&mut **conn).await?;
-    Ok(answer.takes_writes)
-}
-
-/// What a check found, with a new connection for the next one.
-fn discarded(conn: Lease, found: &str) -> Unhealthy {
-    conn.discard();
-    Unhealthy(found.into())
+    let answer: Answer = asked.get_result(conn).await?;
+    if answer.takes_writes { Ok(()) } else { Err(Error::ReadOnly) }
 }

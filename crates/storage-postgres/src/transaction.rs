@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use diesel_async::{AsyncConnection, AsyncPgConnection};
+use diesel_async::AsyncPgConnection;
 
 use crate::error::{Error, Fault};
 use crate::pool::Pool;
@@ -36,13 +36,15 @@ impl Pool {
         })
     }
 
-    /// Runs a unit, again where it deadlocked or could not be serialized.
+    /// Runs a unit, again where it deadlocked or could not be serialized; and once more where its server took
+    /// no writes, as by then connections lead to another, if there is one.
     async fn transaction<U: Unit>(&self, unit: &U) -> Result<U::Outcome, Error> {
         for retry in 0..RETRIES {
             match self.attempt(unit).await {
                 Err(error) if error.fault() == Fault::Conflict => {
                     tokio::time::sleep(PAUSE * 2_u32.pow(retry)).await;
                 }
+                Err(error) if error.fault() == Fault::ReadOnly && retry == 0 => {}
                 outcome => return outcome,
             }
         }
@@ -50,12 +52,9 @@ impl Pool {
     }
 
     async fn attempt<U: Unit>(&self, unit: &U) -> Result<U::Outcome, Error> {
-        let mut conn = self.get().await?;
-        let outcome = if unit.is_one_statement() {
-            unit.run(&mut conn).await
-        } else {
-            conn.transaction(async |conn| unit.run(conn).await).await
-        };
-        conn.end(outcome)
+        let is_one = unit.is_one_statement() && !self.by_transaction;
+        let mut conn = if is_one { self.get().await? } else { self.begin().await? };
+        let outcome = unit.run(&mut conn).await;
+        conn.finish(outcome).await
     }
 }

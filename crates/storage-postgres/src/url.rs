@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
 
 use crate::SetupError;
 use crate::tls::{Roots, Verify};
@@ -31,6 +31,11 @@ impl Url {
             .filter(|pair| !pair.is_empty())
             .partition(|pair| pair.starts_with("sslmode=") || pair.starts_with("sslrootcert="));
         let mut config = driver_config(&format!("{base}?{}", rest.join("&")))?;
+        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
+        if hosts > 1 && value(&rest, "target_session_attrs").is_none() {
+            // Of several servers one takes writes, and that may be another one tomorrow.
+            config.target_session_attrs(TargetSessionAttrs::ReadWrite);
+        }
         let roots = match value(&tls, "sslrootcert") {
             Some(path) if path == "system" => Roots::System,
             Some(path) => Roots::File(path.into()),
@@ -160,10 +165,21 @@ mod tests {
 
     #[test]
     fn other_options_reach_the_driver() {
-        let url = Url::parse("postgresql://h/d?sslmode=disable&target_session_attrs=read-write").unwrap();
-        let attrs = url.config.get_target_session_attrs();
-        assert_eq!(attrs, tokio_postgres::config::TargetSessionAttrs::ReadWrite);
+        let url = Url::parse("postgresql://h/d?sslmode=disable&connect_timeout=7").unwrap();
+        assert_eq!(url.config.get_connect_timeout(), Some(&std::time::Duration::from_secs(7)));
         assert_eq!(servers(&Url::parse("postgres://one:1,two:2/d").unwrap().config), "one:1, two:2");
+    }
+
+    #[test]
+    fn of_several_hosts_the_one_is_asked_for_that_takes_writes_unless_the_url_says_otherwise() {
+        for (url, expected) in [
+            ("postgres://one/d", TargetSessionAttrs::Any),
+            ("postgres://one/d?target_session_attrs=read-write", TargetSessionAttrs::ReadWrite),
+            ("postgres://one,two/d", TargetSessionAttrs::ReadWrite),
+            ("postgres://one,two/d?target_session_attrs=any", TargetSessionAttrs::Any),
+        ] {
+            assert_eq!(Url::parse(url).unwrap().config.get_target_session_attrs(), expected, "{url}");
+        }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
-use diesel_async::RunQueryDsl;
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::stream::BoxStream;
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{
@@ -10,7 +10,7 @@ use roster_domain::{
 
 use crate::error::Error;
 use crate::export::Exports;
-use crate::pool::{Lease, Pool};
+use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
 use crate::write::{Acknowledge, Once, Write};
@@ -28,20 +28,15 @@ type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 #[async_trait]
 impl UserRepository for PgUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
-        let mut conn = self.pool.get().await?;
-        let row = users::table.find(id.get()).select(UserRow::as_select()).first(&mut conn).await;
-        Ok(found(conn, row)?)
+        Ok(self.pool.read(find, id).await?)
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
-        let mut conn = self.pool.get().await?;
-        let with_email = users::table.filter(users::email.eq(email.as_str()));
-        let row = with_email.select(UserRow::as_select()).first(&mut conn).await;
-        Ok(found(conn, row)?)
+        Ok(self.pool.read(find_by_email, email).await?)
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
-        Ok(list::list(&self.pool, query).await?)
+        Ok(self.pool.read(list::list, query).await?)
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
@@ -81,6 +76,16 @@ impl PgUsers {
     }
 }
 
-fn found(conn: Lease, row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
-    conn.settle(row.optional())?.map(User::try_from).transpose()
+async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Error> {
+    user(users::table.find(id.get()).select(UserRow::as_select()).first(conn).await)
+}
+
+async fn find_by_email(conn: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Error> {
+    let with_email = users::table.filter(users::email.eq(email.as_str()));
+    user(with_email.select(UserRow::as_select()).first(conn).await)
+}
+
+/// The user of a row, if there is one.
+fn user(row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
+    row.optional()?.map(User::try_from).transpose()
 }

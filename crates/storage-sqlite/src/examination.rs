@@ -95,9 +95,10 @@ fn version(conn: &mut SqliteConnection) -> Result<String, Error> {
     Ok(found.version)
 }
 
-fn schema(checked: Result<(), SetupError>) -> Finding {
-    match checked {
-        Ok(()) => Finding::ok(SCHEMA, "is up to date"),
+fn schema(checked: Result<Vec<String>, SetupError>) -> Finding {
+    match checked.map(|mut newer| newer.pop()) {
+        Ok(None) => Finding::ok(SCHEMA, "is up to date"),
+        Ok(Some(version)) => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
         Err(behind @ SetupError::Missing { .. }) => Finding::warning(SCHEMA, behind.to_string()),
         Err(error) => Finding::failed(SCHEMA, error.to_string()),
     }

@@ -18,20 +18,21 @@ const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/sqlit
 /// processes from doing so at once.
 pub(crate) fn migrate(conn: &mut SqliteConnection) -> Result<Vec<String>, SetupError> {
     let known = known()?;
-    refuse_newer(&known, applied_versions(conn)?)?;
+    if let Some(version) = newer(&known, applied_versions(conn)?).pop() {
+        return Err(SetupError::Newer { version });
+    }
     let run = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
     let run: BTreeSet<_> = run.iter().map(ToString::to_string).collect();
     Ok(known.into_iter().filter(|one| run.contains(&one.version)).map(|one| one.name).collect())
 }
 
-/// Refuses a schema that is not the one this program knows, and changes nothing.
-pub(crate) fn check(conn: &mut SqliteConnection) -> Result<(), SetupError> {
+/// Refuses a schema that lacks what this program needs, and changes nothing. It tells what there is beside.
+pub(crate) fn check(conn: &mut SqliteConnection) -> Result<Vec<String>, SetupError> {
     let known = known()?;
     let applied = applied_versions(conn)?;
     let missing: Vec<_> =
         known.iter().filter(|one| !applied.contains(&one.version)).map(|one| one.name.clone()).collect();
-    refuse_newer(&known, applied)?;
-    if missing.is_empty() { Ok(()) } else { Err(SetupError::Missing { missing }) }
+    if missing.is_empty() { Ok(newer(&known, applied)) } else { Err(SetupError::Missing { missing }) }
 }
 
 /// A migration that this program has.
@@ -69,9 +70,9 @@ fn applied_versions(conn: &mut SqliteConnection) -> Result<BTreeSet<String>, Set
     Ok(versions.into_iter().collect())
 }
 
-fn refuse_newer(known: &[Known], applied: BTreeSet<String>) -> Result<(), SetupError> {
-    let unknown = applied.into_iter().rfind(|version| known.iter().all(|one| one.version != *version));
-    unknown.map_or(Ok(()), |version| Err(SetupError::Newer { version }))
+/// The versions that are unknown here, in order.
+fn newer(known: &[Known], applied: BTreeSet<String>) -> Vec<String> {
+    applied.into_iter().filter(|version| known.iter().all(|one| one.version != *version)).collect()
 }
 
 pub(crate) fn failed(source: BoxError) -> SetupError {
@@ -87,9 +88,8 @@ mod tests {
         let known = known().unwrap();
         assert!(known.iter().any(|one| one.name == "2026-11-24-000001_users"));
         let mut applied: BTreeSet<_> = known.iter().map(|one| one.version.clone()).collect();
-        refuse_newer(&known, applied.clone()).unwrap();
+        assert_eq!(newer(&known, applied.clone()), [""; 0]);
         applied.insert("99990101000000".to_owned());
-        let refused = refuse_newer(&known, applied).unwrap_err().to_string();
-        assert!(refused.contains("99990101000000"), "{refused}");
+        assert_eq!(newer(&known, applied), ["99990101000000"]);
     }
 }

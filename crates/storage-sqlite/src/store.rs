@@ -59,8 +59,9 @@ impl Sqlite {
         setup(self.writer.transaction(|conn| Ok(migrations::migrate(conn))).await)
     }
 
-    /// Whether the schema is the one that this version of Roster knows; changes nothing.
-    pub async fn check_schema(&self) -> Result<(), SetupError> {
+    /// Whether the schema has all that this version of Roster needs; changes nothing. It tells which
+    /// migrations of newer versions there are beside: those leave in place what this version works with.
+    pub async fn check_schema(&self) -> Result<Vec<String>, SetupError> {
         setup(self.readers.read(|conn| Ok(migrations::check(conn))).await)
     }
 

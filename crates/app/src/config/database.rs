@@ -7,10 +7,10 @@ use std::time::Duration;
 use super::seconds;
 
 /// Where users are kept.
-#[derive(Debug, Clone, clap::Args)]
+#[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Database")]
 pub struct DatabaseConfig {
-    /// sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...
+    /// Where users are kept.
     #[arg(
         id = "database-url",
         long,
@@ -18,19 +18,41 @@ pub struct DatabaseConfig {
         global = true,
         default_value = "sqlite:roster.db",
         hide_env_values = true,
-        value_name = "URL"
+        value_name = "URL",
+        help = "sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...; of several servers, as in \
+                HOST:PORT,HOST:PORT, it is the one that takes writes, unless target_session_attrs says otherwise"
     )]
     pub url: DatabaseUrl,
+    /// The way around a proxy.
+    #[arg(
+        id = "database-direct-url",
+        long,
+        env = "ROSTER_DATABASE_DIRECT_URL",
+        global = true,
+        hide_env_values = true,
+        value_parser = postgres,
+        value_name = "URL",
+        help = "The same PostgreSQL by a way around a proxy that pools by transaction, for what needs a session of \
+                its own: migrations, and the lock of whoever publishes events [default: there is no proxy, or all \
+                goes through it]"
+    )]
+    pub direct_url: Option<String>,
     /// The most connections to keep: 1 ... 1024 [default: as fits the database]
     #[arg(
         id = "database-pool-size", long, env = "ROSTER_DATABASE_POOL_SIZE", global = true,
         value_parser = pool_size, value_name = "NUMBER"
     )]
     pub pool_size: Option<NonZeroUsize>,
-    /// How long a statement may take, on PostgreSQL; then the server cancels it
+    /// How long a request waits for a connection when all are in use, on PostgreSQL; then it is answered with 503
+    #[arg(
+        id = "database-pool-wait", long, env = "ROSTER_DATABASE_POOL_WAIT", global = true,
+        value_parser = seconds, default_value = "0.5", value_name = "SECONDS"
+    )]
+    pub pool_wait: Duration,
+    /// How long a statement may take, on PostgreSQL; then the server cancels it, and the request is answered with 503
     #[arg(
         id = "database-statement-timeout", long, env = "ROSTER_DATABASE_STATEMENT_TIMEOUT", global = true,
-        value_parser = seconds, default_value = "5", value_name = "SECONDS"
+        value_parser = seconds, default_value = "2", value_name = "SECONDS"
     )]
     pub statement_timeout: Duration,
     /// Keep prepared statements, on PostgreSQL; not behind a proxy that pools by transaction
@@ -40,7 +62,7 @@ pub struct DatabaseConfig {
         num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
     )]
     pub statement_cache: bool,
-    /// Bring the database's schema up to date at the start
+    /// Bring the database's schema up to date at the start; else take it as it is, newer or not, if it lacks nothing
     #[arg(
         long, env = "ROSTER_MIGRATE", global = true,
         action = clap::ArgAction::Set, default_value_t = true, hide_possible_values = true,
@@ -52,6 +74,16 @@ pub struct DatabaseConfig {
 impl DatabaseConfig {
     /// The setting that says which database it is.
     pub const URL: &'static str = "--database-url (DATABASE_URL)";
+
+    /// The setting that says how to get to it around a proxy.
+    pub const DIRECT_URL: &'static str = "--database-direct-url (ROSTER_DATABASE_DIRECT_URL)";
+}
+
+impl fmt::Debug for DatabaseConfig {
+    /// Leaves out the way around a proxy, which may hold a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("DatabaseConfig").field("url", &self.url).finish_non_exhaustive()
+    }
 }
 
 /// Which database, chosen by the URL's scheme.
@@ -99,6 +131,14 @@ impl fmt::Display for DatabaseUrl {
 impl fmt::Debug for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
+    }
+}
+
+/// The URL of a PostgreSQL.
+fn postgres(text: &str) -> Result<String, &'static str> {
+    match text.parse() {
+        Ok(DatabaseUrl::Postgres(url)) => Ok(url),
+        _ => Err("must begin with postgres:// or postgresql://"),
     }
 }
 

@@ -1,0 +1,67 @@
+//! How long the server lets a session take before it ends what takes longer.
+
+use std::time::Duration;
+
+/// How long a transaction may wait for its own program.
+const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
+
+/// The server's time-outs, each to the millisecond; zero is without limit.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    statement: Duration,
+    idle: Duration,
+    lock: Duration,
+}
+
+impl Limits {
+    /// What suits a request. A wait for a lock is given up after half of a statement's time.
+    pub(crate) fn of_requests(statement: Duration) -> Self {
+        Self { statement, idle: IDLE_IN_TRANSACTION, lock: statement / 2 }
+    }
+
+    /// A migration takes as long as it takes, but waits for a lock no longer than `lock`.
+    pub(crate) fn of_migrations(lock: Duration) -> Self {
+        Self { statement: Duration::ZERO, idle: Duration::ZERO, lock }
+    }
+
+    /// For a session, as it begins, which costs no round trip.
+    pub(crate) fn options(self) -> String {
+        self.settings().map(|(name, millis)| format!("-c {name}={millis}")).join(" ")
+    }
+
+    /// For one transaction, with its beginning: in a session that is shared with others nothing else is sure.
+    pub(crate) fn begin(self) -> String {
+        format!("BEGIN; {}", self.local())
+    }
+
+    /// For the transaction that is under way.
+    pub(crate) fn local(self) -> String {
+        self.settings().map(|(name, millis)| format!("SET LOCAL {name} = {millis}")).join("; ")
+    }
+
+    fn settings(self) -> [(&'static str, u128); 3] {
+        [
+            ("statement_timeout", self.statement.as_millis()),
+            ("idle_in_transaction_session_timeout", self.idle.as_millis()),
+            ("lock_timeout", self.lock.as_millis()),
+        ]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_session_or_each_transaction_has_its_limits() {
+        assert_eq!(
+            Limits::of_requests(Duration::from_secs(3)).options(),
+            "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=1500"
+        );
+        assert_eq!(
+            Limits::of_migrations(Duration::from_secs(60)).begin(),
+            "BEGIN; SET LOCAL statement_timeout = 0; \
+             SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 60000"
+        );
+    }
+}

@@ -1,0 +1,45 @@
+//! After a failover, connections to a server that takes no writes any more are replaced, those too that are in
+//! use when it is found out.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// How often connections are replaced at the most, where no server takes writes.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// Since when connections are of use. A clone is the same.
+#[derive(Clone, Default)]
+pub(crate) struct Turnover(Arc<Mutex<Option<Instant>>>);
+
+impl Turnover {
+    /// Those that are open now are of no use.
+    pub(crate) fn begin(&self) {
+        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if since.is_none_or(|since| since.elapsed() >= PAUSE) {
+            *since = Some(Instant::now());
+        }
+    }
+
+    /// Whether a connection that was opened then is of no use.
+    pub(crate) fn is_past(&self, opened: Instant) -> bool {
+        let since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        since.is_some_and(|since| opened < since)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_opened_before_is_replaced_and_what_was_opened_since_is_not() {
+        let turnover = Turnover::default();
+        let before = Instant::now();
+        assert!(!turnover.is_past(before));
+        turnover.begin();
+        let since = Instant::now();
+        assert!(turnover.is_past(before) && !turnover.is_past(since));
+        turnover.begin();
+        assert!(!turnover.is_past(since), "not again so soon");
+    }
+}
