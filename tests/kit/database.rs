@@ -9,6 +9,7 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::{Connection, SqliteConnection};
 use roster_domain::ports::{EventLog, Outbox, UserRepository};
+use roster_domain::{Event, Position};
 use roster_storage_postgres::{Postgres, PostgresConfig};
 use roster_storage_sqlite::{Sqlite, SqliteConfig};
 
@@ -114,14 +115,7 @@ impl Database {
                     outbox: Arc::new(sqlite.outbox()),
                 }
             }
-            Backend::Postgres => {
-                let postgres = Postgres::new(patient(self.url())).expect("the URL is one");
-                Ports {
-                    users: Arc::new(postgres.users()),
-                    events: Arc::new(postgres.events()),
-                    outbox: Arc::new(postgres.outbox()),
-                }
-            }
+            Backend::Postgres => Ports::of_postgres(self.url()),
         }
     }
 
@@ -169,6 +163,24 @@ impl Database {
             }
         };
         Ok(Self(Arc::new(place)))
+    }
+}
+
+impl Ports {
+    /// Those on the PostgreSQL of this URL.
+    pub(crate) fn of_postgres(url: &str) -> Self {
+        let postgres = Postgres::new(patient(url)).expect("the URL is one");
+        Self {
+            users: Arc::new(postgres.users()),
+            events: Arc::new(postgres.events()),
+            outbox: Arc::new(postgres.outbox()),
+        }
+    }
+
+    /// The events that are recorded there.
+    pub(crate) async fn recorded(&self) -> Vec<Event> {
+        self.events.sequence().await.expect("committed events get their positions");
+        self.events.read(Position::START, 100_000).await.expect("events can be read")
     }
 }
 

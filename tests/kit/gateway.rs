@@ -1,18 +1,29 @@
-//! A network between the service and its database, which a test can break.
+//! A network between the service and a server, which a test can break, slow down or narrow.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use reqwest::Url;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
+use tokio::time::sleep;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    Open,
+    Open(Pace),
     Cut,
     Silent,
+}
+
+/// How slowly something is passed on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+struct Pace {
+    /// Before each piece, in each direction.
+    delay: Duration,
+    /// For each byte of it.
+    a_byte: Duration,
 }
 
 /// Passes on whatever is sent to it, while it is open.
@@ -30,7 +41,7 @@ impl Gateway {
         let target = format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(usual));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
-        let (state, watched) = watch::channel(State::Open);
+        let (state, watched) = watch::channel(State::Open(Pace::default()));
         let listener = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(connect(client, target.clone(), watched.clone()));
@@ -57,9 +68,20 @@ impl Gateway {
         self.state.send_replace(State::Silent);
     }
 
+    /// Passes on each piece of what comes so much later.
+    pub(crate) fn delay(&self, delay: Duration) {
+        self.state.send_replace(State::Open(Pace { delay, ..Pace::default() }));
+    }
+
+    /// Passes on no more than so many bytes a second, for each connection and direction.
+    pub(crate) fn narrow(&self, bytes_a_second: u32) {
+        let a_byte = Duration::from_secs(1) / bytes_a_second;
+        self.state.send_replace(State::Open(Pace { a_byte, ..Pace::default() }));
+    }
+
     /// Passes on whatever comes.
     pub(crate) fn open(&self) {
-        self.state.send_replace(State::Open);
+        self.state.send_replace(State::Open(Pace::default()));
     }
 }
 
@@ -73,7 +95,7 @@ async fn connect(client: TcpStream, target: String, state: watch::Receiver<State
     let mut cut = state.clone();
     let pass = async {
         let mut state = state;
-        state.wait_for(|state| *state == State::Open).await.ok()?;
+        state.wait_for(|state| matches!(state, State::Open(_))).await.ok()?;
         let server = TcpStream::connect(target).await.ok()?;
         let (from_client, to_client) = client.into_split();
         let (from_server, to_server) = server.into_split();
@@ -96,10 +118,23 @@ async fn pass_on(
 ) {
     let mut buffer = vec![0; 16 * 1024];
     while let Ok(read @ 1..) = from.read(&mut buffer).await {
-        if state.wait_for(|state| *state == State::Open).await.is_err()
+        dawdle(&mut state, read).await;
+        if state.wait_for(|state| matches!(state, State::Open(_))).await.is_err()
             || to.write_all(&buffer[..read]).await.is_err()
         {
             return;
+        }
+    }
+}
+
+/// Waits as long as so many bytes take, or until something changes.
+async fn dawdle(state: &mut watch::Receiver<State>, bytes: usize) {
+    let State::Open(Pace { delay, a_byte }) = *state.borrow_and_update() else { return };
+    let pause = delay + a_byte * u32::try_from(bytes).unwrap_or(u32::MAX);
+    if !pause.is_zero() {
+        tokio::select! {
+            () = sleep(pause) => {}
+            _ = state.changed() => {}
         }
     }
 }

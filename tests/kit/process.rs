@@ -111,6 +111,11 @@ impl Process {
         (of("VmRSS:"), of("VmHWM:"))
     }
 
+    /// How many files and sockets it has open, as Linux tells it.
+    pub(crate) fn open_files(&self) -> usize {
+        fs::read_dir(format!("/proc/{}/fd", self.id)).expect("this is Linux").count()
+    }
+
     /// Sends a signal to the process.
     pub(crate) fn signal(&self, signal: Signal) {
         let id = self.child.id().expect("the process has not ended");

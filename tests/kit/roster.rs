@@ -4,7 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
 
-use roster_domain::{Event, Position};
+use roster_domain::Event;
 use rustix::process::Signal;
 use tokio::process::Command;
 
@@ -34,7 +34,14 @@ impl Program {
 
     /// To serve what is in this database, on a free port.
     pub(crate) fn serving(database: &Database) -> Self {
-        let program = Self::with(["serve", "--listen", "127.0.0.1:0", "--database-url", database.url()]);
+        Self::serving_at(database, database.url())
+    }
+
+    /// The same by another way to it.
+    pub(crate) fn serving_at(database: &Database, url: &str) -> Self {
+        let program = Self::with(["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
+        // A machine that is busy with other tests is no reason to turn a request away.
+        let program = program.env("ROSTER_DATABASE_POOL_WAIT", "10");
         Self { database: Some(database.clone()), ..program }
     }
 
@@ -100,9 +107,7 @@ impl Roster {
 
     /// The events that its database has recorded.
     pub(crate) async fn events(&self) -> Vec<Event> {
-        let events = self.database().ports().events;
-        events.sequence().await.expect("committed events get their positions");
-        events.read(Position::START, 100_000).await.expect("events can be read")
+        self.database().ports().recorded().await
     }
 
     /// Asks it to stop, as a process manager does.

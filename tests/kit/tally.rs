@@ -3,9 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use roster_domain::{Change, Event};
 use serde_json::json;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{sleep, timeout};
 
 use super::http::{Http, USERS, new_user, user_path};
 use super::user::User;
@@ -41,21 +45,20 @@ impl Tally {
 
     async fn write_on(&self, http: &Http, name: &str) {
         for nth in 0.. {
-            let local = format!("{name}-{nth}");
-            let Some(user) = self.change(http.post(USERS, &new_user(&local)), 201, "created").await else {
-                return;
-            };
-            for round in 0..3 {
-                let renamed = json!({"name": format!("Round {round}")});
-                let request = http.patch(&user_path(user.id), &renamed);
-                if self.change(request, 200, "updated").await.is_none() {
-                    return;
-                }
-            }
-            if nth % 2 == 0 && self.delete(http, user.id, 4).await.is_none() {
+            if self.one(http, &format!("{name}-{nth}"), nth % 2 == 0).await.is_none() {
                 return;
             }
         }
+    }
+
+    /// Creates a user, changes it and, where it is not to stay, deletes it; `None` once that is refused.
+    async fn one(&self, http: &Http, local: &str, is_to_go: bool) -> Option<()> {
+        let user = self.change(http.post(USERS, &new_user(local)), 201, "created").await?;
+        for round in 0..3 {
+            let renamed = json!({"name": format!("Round {round}")});
+            self.change(http.patch(&user_path(user.id), &renamed), 200, "updated").await?;
+        }
+        if is_to_go { self.delete(http, user.id, 4).await } else { Some(()) }
     }
 
     async fn change(&self, request: super::http::Request, status: u16, what: &'static str) -> Option<User> {
@@ -73,9 +76,22 @@ impl Tally {
     async fn delete(&self, http: &Http, id: i64, version: i64) -> Option<()> {
         self.counts().attempted += 1;
         let answer = http.delete(&user_path(id)).attempt().await.ok()?;
+        if answer.status() != 204 {
+            self.counts().refused.push(answer.told());
+            return None;
+        }
         answer.empty(204);
         self.counts().acknowledged.insert((id, "deleted", version));
         Some(())
+    }
+
+    /// Holds every answer that was not the one that was asked for to be a 503, and tells how many there were.
+    #[track_caller]
+    pub(crate) fn only_unavailable(&self) -> usize {
+        let refused = self.refused();
+        let others: Vec<_> = refused.iter().filter(|told| !told.contains("answered 503")).collect();
+        assert!(others.is_empty(), "{} of {}: {:?}", others.len(), refused.len(), others.first());
+        refused.len()
     }
 
     /// How many changes were acknowledged so far.
@@ -131,6 +147,62 @@ impl Tally {
 
     fn counts(&self) -> std::sync::MutexGuard<'_, Counts> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Clients who go on, whatever they are answered, until they are told to stop.
+pub(crate) struct Writers {
+    tally: Tally,
+    stop: watch::Sender<bool>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Writers {
+    /// So many, each with users of its own.
+    pub(crate) fn start(http: &Http, count: usize) -> Self {
+        Self::of(http, count, "writer")
+    }
+
+    /// The same, with a name that sets them apart from others.
+    pub(crate) fn of(http: &Http, count: usize, name: &str) -> Self {
+        let (tally, stop) = (Tally::default(), watch::Sender::new(false));
+        let write = |writer| {
+            let (tally, http, stop) = (tally.clone(), http.clone(), stop.subscribe());
+            let name = name.to_owned();
+            tokio::spawn(async move {
+                for nth in 0.. {
+                    if *stop.borrow() {
+                        return;
+                    }
+                    if tally.one(&http, &format!("{name}-{writer}-{nth}"), nth % 2 == 0).await.is_none() {
+                        sleep(Duration::from_millis(10)).await;
+                    }
+                }
+            })
+        };
+        let tasks = (0..count).map(write).collect();
+        Self { tally, stop, tasks }
+    }
+
+    /// Waits until so many more changes were acknowledged.
+    pub(crate) async fn acknowledged(&self, more: usize) {
+        let enough = self.tally.acknowledged() + more;
+        let worked = async {
+            while self.tally.acknowledged() < enough {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        let told = || format!("{} of {enough}: {:?}", self.tally.acknowledged(), self.tally.refused().last());
+        timeout(Duration::from_secs(60), worked).await.unwrap_or_else(|_| panic!("{}", told()));
+    }
+
+    /// Tells them to stop, and what became of their changes.
+    pub(crate) async fn end(self) -> Tally {
+        self.stop.send_replace(true);
+        for task in self.tasks {
+            task.await.expect("a writer sees right answers, or none");
+        }
+        self.tally
     }
 }
 

@@ -123,4 +123,16 @@ async fn ten_instances_may_start_at_once_on_an_empty_database(database: Database
     for instance in &instances {
         assert_eq!(instance.get(USERS).await.page().items, made);
     }
+    let mut migrations = Vec::new();
+    for instance in instances {
+        let log = instance.stop().await.stderr;
+        migrations.extend(
+            log.lines()
+                .filter_map(|line| line.split_once("migration=")?.1.split(' ').next().map(str::to_owned)),
+        );
+    }
+    let all = migrations.len();
+    migrations.sort();
+    migrations.dedup();
+    assert!(all > 0 && migrations.len() == all, "each migration is run once: {migrations:?} of {all}");
 }

@@ -1,11 +1,128 @@
-//! What becomes of users when something else fails.
+//! What becomes of users when something else fails: a file a kind of trouble.
 
+mod clock;
+mod connections;
 mod crash;
 mod disconnect;
+mod failover;
+mod language;
 mod outage;
+mod pgbouncer;
+mod slow;
+mod upgrade;
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
 use libtest_mimic::Trial;
+use serde_json::json;
+use tokio::time::{sleep, timeout};
+
+use crate::kit::{Answer, Http, Ports, Program, Tally, USERS, all_users, new_user, user_path};
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [crash::suite(), disconnect::suite(), outage::suite()].into_iter().flatten().collect()
+    [
+        clock::suite(),
+        connections::suite(),
+        crash::suite(),
+        disconnect::suite(),
+        failover::suite(),
+        language::suite(),
+        outage::suite(),
+        pgbouncer::suite(),
+        slow::suite(),
+        upgrade::suite(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
+}
+
+/// Far above what it takes, and far below "it hangs".
+const SOON: Duration = Duration::from_secs(5);
+/// The same, for a recovery.
+const SECONDS: Duration = Duration::from_secs(15);
+
+/// The service on the database of this URL.
+fn serving(url: &str) -> Program {
+    Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
+}
+
+/// Every kind of request is told, soon, that the store does not answer; and that is all that clients are told.
+async fn is_unavailable(http: &Http) {
+    let user = user_path(1);
+    for nth in 0..3 {
+        let requests = [
+            http.get(USERS),
+            http.get(&user),
+            http.post(USERS, &new_user(&format!("lost{nth}"))),
+            http.put(&user, &new_user("lost")),
+            http.patch(&user, &json!({"name": "Lost"})),
+            http.delete(&user),
+            http.get("/readyz"),
+        ];
+        let asked = Instant::now();
+        let answers = join_all(requests.map(IntoFuture::into_future)).await;
+        eprintln!("seven requests are told that the store is away after {:?}", asked.elapsed());
+        assert!(asked.elapsed() < SOON, "{:?}", asked.elapsed());
+        for answer in &answers {
+            unavailable(answer);
+        }
+        http.get("/livez").await.any_body(200);
+        http.get(&user_path("abc")).await.error(422, "validation");
+    }
+}
+
+/// An answer that says so, and when to ask again.
+#[track_caller]
+fn unavailable(answer: &Answer) {
+    let body = answer.error(503, "unavailable").to_string().to_lowercase();
+    let seconds = answer.header("retry-after").parse::<u32>();
+    assert!(seconds.is_ok_and(|seconds| seconds >= 1), "{}", answer.told());
+    for inner in ["postgres", "connection", "refused", "pool", "127.0.0.1"] {
+        assert!(!body.contains(inner), "the client is told of {inner}: {body}");
+    }
+}
+
+/// With no restart, the service works again; until then it says that it does not.
+async fn works_again(http: &Http) {
+    static COUNT: AtomicUsize = AtomicUsize::new(0);
+    let again = async {
+        loop {
+            let answer = http.get("/readyz").await;
+            if answer.status() == 200 {
+                return;
+            }
+            unavailable(&answer);
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SECONDS, again).await.expect("the service is ready again");
+    // Not one connection that broke is left in its pool for long.
+    let whole = async {
+        while join_all((0..20).map(|_| http.get(USERS).into_future()))
+            .await
+            .iter()
+            .any(|answer| answer.status() != 200)
+        {}
+    };
+    timeout(SECONDS, whole).await.expect("every request is answered again");
+    let nth = || COUNT.fetch_add(1, Ordering::Relaxed);
+    join_all((0..20).map(|_| async { http.user(&format!("again{}", nth())).await })).await;
+}
+
+/// Whatever was acknowledged is stored in the database of this URL, and told of.
+async fn nothing_is_lost(tally: &Tally, url: &str, http: &Http) {
+    tally.hold_feed(&Ports::of_postgres(url).recorded().await, &all_users(http).await);
+}
+
+/// Waits until something holds.
+async fn until(what: &str, mut holds: impl AsyncFnMut() -> bool) {
+    let waited = async {
+        while !holds().await {
+            sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(SECONDS, waited).await.unwrap_or_else(|_| panic!("{what}: not in {SECONDS:?}"));
 }

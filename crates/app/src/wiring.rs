@@ -122,7 +122,9 @@ pub async fn examinations(config: &Config) -> Vec<Examined> {
 fn store_to_examine(config: &DatabaseConfig) -> Examined {
     Ok(match &config.url {
         DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config))),
-        DatabaseUrl::Postgres(url) => Box::new(Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?),
+        DatabaseUrl::Postgres(url) => {
+            Box::new(Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?)
+        }
     })
 }
 

@@ -2,6 +2,7 @@
 
 mod docker;
 mod nats;
+mod pgbouncer;
 mod postgres;
 mod programs;
 
@@ -9,6 +10,7 @@ use std::net::TcpListener;
 use std::path::Path;
 
 pub(crate) use nats::{NatsServer, URL as NATS_URL};
+pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use postgres::PostgresServer;
 pub(super) use programs::stop_clusters;
 

@@ -2,6 +2,7 @@
 
 use std::env;
 use std::fmt::Display;
+use std::path::Path;
 use std::time::Duration;
 
 use reqwest::Url;
@@ -20,6 +21,9 @@ use crate::kit::folder::Folder;
 const URL: &str = "ROSTER_TEST_POSTGRES_URL";
 /// Which way of finding one to take, where not all are to be tried: `docker`, `programs` or `none`.
 const WAY: &str = "ROSTER_TEST_POSTGRES";
+
+/// Tests connect from many processes at once, and nothing on a server has to outlive a power cut.
+const SETTINGS: [&str; 3] = ["max_connections=400", "fsync=off", "full_page_writes=off"];
 
 const STARTUP: Duration = Duration::from_secs(60);
 
@@ -53,6 +57,29 @@ impl PostgresServer {
     /// A server that one test may stop and start; `None` where servers are not started but given.
     pub(crate) async fn own(folder: &Folder) -> Result<Option<Self>, String> {
         if env::var_os(URL).is_some() { Ok(None) } else { Self::start(folder).await.map(Some) }
+    }
+
+    /// A cluster of the programs on this machine, with these settings too, and with the languages of a folder.
+    pub(crate) async fn programs(
+        folder: &Folder,
+        settings: &[&str],
+        locales: Option<&Path>,
+    ) -> Result<Self, String> {
+        let settings = [&SETTINGS, settings].concat();
+        let cluster = Cluster::start(folder.path(), &password(&folder.run()), &arguments(&settings), locales);
+        Self::of_programs(folder, cluster).await
+    }
+
+    /// A standby that follows this one, which is a cluster of the programs on this machine.
+    pub(crate) async fn follower(&self, folder: &Folder) -> Result<Self, String> {
+        let Origin::Cluster(cluster) = &self.origin else { panic!("only a cluster has a follower") };
+        Self::of_programs(folder, cluster.follower(folder.path(), &password(&folder.run()))).await
+    }
+
+    async fn of_programs(folder: &Folder, cluster: Result<Cluster, String>) -> Result<Self, String> {
+        let started = cluster.map(|cluster| (cluster.port(), Origin::Cluster(cluster)));
+        let ready = Self::ready(folder, started).await;
+        ready.map_err(|reason| format!("They need the programs of PostgreSQL on this machine: {reason}."))
     }
 
     /// The URL of a database on this server.
@@ -90,9 +117,14 @@ impl PostgresServer {
         client.query_one(query, &[]).await.expect("the query is right").get(0)
     }
 
+    /// A connection to one of its databases.
+    pub(crate) async fn client(&self, database: &str) -> Result<Client, String> {
+        connect(&self.url(database)).await
+    }
+
     /// Executes statements in one of its databases.
     pub(crate) async fn execute_in(&self, database: &str, statements: &str) {
-        let client = connect(&self.url(database)).await.expect("the server answers");
+        let client = self.client(database).await.expect("the server answers");
         client.batch_execute(statements).await.expect("the statements are right");
     }
 
@@ -105,12 +137,21 @@ impl PostgresServer {
         }
     }
 
+    /// Ends the server as a crash would, if it is this run's own.
+    pub(crate) async fn kill(&self) {
+        match &self.origin {
+            Origin::Given => panic!("a server that was given is not to be killed"),
+            Origin::Container(container) => container.kill().await,
+            Origin::Cluster(cluster) => cluster.kill(),
+        }
+    }
+
     /// Starts the server again, and waits until it answers.
     pub(crate) async fn resume(&self) {
         match &self.origin {
             Origin::Given => {}
             Origin::Container(container) => container.resume().await,
-            Origin::Cluster(cluster) => cluster.resume().expect("the server starts again"),
+            Origin::Cluster(cluster) => resume(cluster).await,
         }
         self.is_ready().await.expect("the server answers again");
     }
@@ -128,11 +169,7 @@ impl PostgresServer {
         let way = env::var(WAY).ok();
         let wanted = |one: &str| way.as_deref().is_none_or(|way| way == one);
         let not_wanted = || format!("not tried, as {WAY} says");
-        // Tests connect from many processes at once, and nothing on this server has to outlive a power cut.
-        let settings = ["max_connections=400", "fsync=off", "full_page_writes=off"];
-        let settings: Vec<_> =
-            settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect();
-
+        let settings = arguments(&SETTINGS);
         let container = if wanted("docker") {
             let image = Postgres::default()
                 .with_password(&password(&folder.run()))
@@ -149,7 +186,7 @@ impl PostgresServer {
             Err(reason) => reason,
         };
         let cluster = if wanted("programs") {
-            let started = Cluster::start(folder.path(), &password(&folder.run()), &settings);
+            let started = Cluster::start(folder.path(), &password(&folder.run()), &settings, None);
             started.map(|cluster| (cluster.port(), Origin::Cluster(cluster)))
         } else {
             Err(not_wanted())
@@ -206,6 +243,22 @@ impl PostgresServer {
         };
         self.template.get_or_init(migrated).await
     }
+}
+
+/// Starts a server again. What was left of one that was killed may take a moment to be gone.
+async fn resume(cluster: &Cluster) {
+    let deadline = Instant::now() + STARTUP;
+    loop {
+        cluster.resume().expect("the server can be started");
+        sleep(Duration::from_millis(100)).await;
+        let Some(failure) = cluster.failure() else { return };
+        assert!(Instant::now() < deadline, "the server does not start again: {failure}");
+    }
+}
+
+/// Settings, as the server's command line takes them.
+fn arguments(settings: &[&str]) -> Vec<String> {
+    settings.iter().flat_map(|setting| ["-c".to_owned(), (*setting).to_owned()]).collect()
 }
 
 /// Drops what dead runs left on the server from the environment.

@@ -23,20 +23,48 @@ pub(super) struct Cluster {
     folder: PathBuf,
     port: u16,
     settings: Vec<String>,
+    /// Where the server finds languages that this machine has not set up.
+    locales: Option<PathBuf>,
     server: Mutex<Option<Child>>,
 }
 
 impl Cluster {
     /// Makes a cluster in a new folder within `within`, and starts its server on a free port of the loopback
     /// address.
-    pub(super) fn start(within: &Path, password: &str, settings: &[String]) -> Result<Self, String> {
+    pub(super) fn start(
+        within: &Path,
+        password: &str,
+        settings: &[String],
+        locales: Option<&Path>,
+    ) -> Result<Self, String> {
+        let cluster = Self::new(within, settings.to_vec(), locales.map(Path::to_owned))?;
+        let secret = cluster.secret(password)?;
+        let mut initdb = cluster.programs.command("initdb")?;
+        initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C", "--no-sync", "--pwfile"]);
+        initdb.arg(secret).arg(format!("--auth={PLAIN}")).arg("-D").arg(cluster.data());
+        succeeds("initdb", &mut initdb)?;
+        cluster.resume()?;
+        Ok(cluster)
+    }
+
+    /// A copy of this one that follows it, as a standby, on a port of its own.
+    pub(super) fn follower(&self, within: &Path, password: &str) -> Result<Self, String> {
+        let standby = Self::new(within, self.settings.clone(), None)?;
+        standby.secret(password)?;
+        let mut copy = standby.programs.command("pg_basebackup")?;
+        copy.args(["--host=127.0.0.1", "--username=postgres", "--checkpoint=fast", "--write-recovery-conf"]);
+        copy.arg(format!("--port={}", self.port)).arg("--no-sync").arg("--pgdata").arg(standby.data());
+        succeeds("pg_basebackup", copy.env("PGPASSWORD", password))?;
+        standby.resume()?;
+        Ok(standby)
+    }
+
+    fn new(within: &Path, settings: Vec<String>, locales: Option<PathBuf>) -> Result<Self, String> {
         let programs = Programs::find()?;
         let port = free_port();
         let folder = within.join(format!("{CLUSTER}{port}"));
-        let cluster = Self { programs, folder, port, settings: settings.to_vec(), server: Mutex::new(None) };
-        cluster.initialise(password)?;
-        cluster.resume()?;
-        Ok(cluster)
+        fs::create_dir(&folder).map_err(told)?;
+        Ok(Self { programs, folder, port, settings, locales, server: Mutex::new(None) })
     }
 
     /// The port on the loopback address.
@@ -50,6 +78,9 @@ impl Cluster {
         let mut server = self.programs.command("postgres")?;
         server.arg("-D").arg(self.data()).args(["-h", "127.0.0.1", "-p", &self.port.to_string(), "-k", ""]);
         server.args(&self.settings).stderr(log);
+        if let Some(locales) = &self.locales {
+            server.env("LOCPATH", locales);
+        }
         *self.server() = Some(server.spawn().map_err(told)?);
         Ok(())
     }
@@ -57,6 +88,17 @@ impl Cluster {
     /// Stops the server, as an administrator would who does not wait for clients.
     pub(super) fn stop(&self) {
         self.end(Signal::INT);
+    }
+
+    /// Ends the server and whoever works for it, as a crash would.
+    pub(super) fn kill(&self) {
+        let server = self.server().as_ref().map(Child::id);
+        let workers = server.map(children).unwrap_or_default();
+        self.end(Signal::KILL);
+        for worker in workers {
+            // One that has noticed already is gone.
+            let _ = kill_process(worker, Signal::KILL);
+        }
     }
 
     /// Stops the server at once: its data are removed with the run's folder.
@@ -72,9 +114,9 @@ impl Cluster {
         Some(format!("the server ended ({ended}): {}", last.join(" / ")))
     }
 
-    fn initialise(&self, password: &str) -> Result<(), String> {
+    /// Gives the folder to whoever runs the server, with the password in a file that is theirs alone.
+    fn secret(&self, password: &str) -> Result<PathBuf, String> {
         let secret = self.folder.join("password");
-        fs::create_dir(&self.folder).map_err(told)?;
         fs::write(&secret, password).map_err(told)?;
         fs::set_permissions(&secret, fs::Permissions::from_mode(0o600)).map_err(told)?;
         if let Some((user, group)) = unprivileged()? {
@@ -82,20 +124,7 @@ impl Cluster {
                 chown(path, Some(user), Some(group)).map_err(told)?;
             }
         }
-        let mut initdb = self.programs.command("initdb")?;
-        initdb.args(["--username=postgres", "--encoding=UTF8", "--locale=C"]);
-        initdb
-            .arg(format!("--auth={PLAIN}"))
-            .arg("--no-sync")
-            .arg("--pwfile")
-            .arg(&secret)
-            .arg("-D")
-            .arg(self.data());
-        let done = initdb.stderr(Stdio::piped()).output().map_err(told)?;
-        if done.status.success() {
-            return Ok(());
-        }
-        Err(format!("initdb: {}", String::from_utf8_lossy(&done.stderr)))
+        Ok(secret)
     }
 
     fn data(&self) -> PathBuf {
@@ -123,7 +152,7 @@ impl Programs {
         let postgres =
             postgres.ok_or("there is no `postgres` on the PATH or in /usr/lib/postgresql/*/bin")?;
         let folder = postgres.canonicalize().map_err(told)?.parent().map(Path::to_owned).unwrap_or_default();
-        for program in ["initdb", "pg_ctl"] {
+        for program in ["initdb", "pg_ctl", "pg_basebackup"] {
             if !is_file(&folder.join(program)) {
                 return Err(format!("there is no `{program}` beside {}", postgres.display()));
             }
@@ -142,6 +171,28 @@ impl Programs {
         }
         Ok(command)
     }
+}
+
+/// Runs a program to its end.
+fn succeeds(name: &str, program: &mut Command) -> Result<(), String> {
+    let done = program.stderr(Stdio::piped()).output().map_err(told)?;
+    if done.status.success() {
+        Ok(())
+    } else {
+        Err(format!("{name}: {}", String::from_utf8_lossy(&done.stderr)))
+    }
+}
+
+/// The processes that a process has started, as Linux tells it (`man 5 proc_pid_stat`, field 4).
+fn children(of: u32) -> Vec<Pid> {
+    let processes = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let ids = processes.filter_map(|process| process.file_name().to_str()?.parse::<i32>().ok());
+    let is_child = |id: &i32| {
+        let stat = fs::read_to_string(format!("/proc/{id}/stat")).unwrap_or_default();
+        let after_name = stat.rsplit_once(')').map(|(_, rest)| rest).unwrap_or_default();
+        after_name.split_whitespace().nth(1) == Some(of.to_string().as_str())
+    };
+    ids.filter(is_child).filter_map(Pid::from_raw).collect()
 }
 
 /// Stops the servers of the clusters in a run's folder, which tells their ids.
@@ -166,7 +217,7 @@ fn of_debian() -> Option<PathBuf> {
 }
 
 /// Whoever runs the programs where root must not: the user and group `postgres`, or else `nobody`.
-fn unprivileged() -> Result<Option<(u32, u32)>, String> {
+pub(super) fn unprivileged() -> Result<Option<(u32, u32)>, String> {
     if !rustix::process::getuid().is_root() {
         return Ok(None);
     }

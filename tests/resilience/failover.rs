@@ -1,0 +1,88 @@
+//! Another server takes over.
+
+use std::time::Instant;
+
+use tokio::time::sleep;
+
+use super::{SECONDS, nothing_is_lost, serving, unavailable, until};
+use crate::kit::{OwnPostgres, Replicated, USERS, Writers, new_user, suite, user_path};
+
+suite![
+    a_promoted_standby_is_written_to_without_a_restart,
+    connections_to_a_primary_that_was_demoted_are_replaced,
+    a_server_that_takes_no_writes_is_read_and_written_to_once_it_does,
+];
+
+/// Nothing takes writes any more, new transactions included.
+const READ_ONLY: [&str; 2] =
+    ["ALTER SYSTEM SET default_transaction_read_only = on", "SELECT pg_reload_conf()"];
+
+/// How many sessions of Roster a server has.
+async fn sessions(server: &OwnPostgres) -> i64 {
+    server.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roster'").await
+}
+
+/// Seen to fail where, of several hosts, the first that answered was taken (no write for as long as it was waited for).
+async fn a_promoted_standby_is_written_to_without_a_restart(servers: Replicated) {
+    let roster = serving(&servers.url()).serve().await;
+    let writers = Writers::start(&roster, 8);
+    writers.acknowledged(100).await;
+
+    servers.primary.kill().await;
+    servers.standby.execute(&["SELECT pg_promote()"]).await;
+    let promoted = Instant::now();
+    writers.acknowledged(1).await;
+    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
+    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+    writers.acknowledged(100).await;
+
+    let tally = writers.end().await;
+    tally.only_unavailable();
+    nothing_is_lost(&tally, servers.standby.url(), &roster).await;
+}
+
+/// The old primary lives on, and answers. Seen to fail where connections that were in use when it was found out
+/// were lent again (sessions left on the old primary).
+async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replicated) {
+    let roster = serving(&servers.url()).serve().await;
+    let writers = Writers::start(&roster, 8);
+    writers.acknowledged(100).await;
+
+    servers.primary.execute(&READ_ONLY).await;
+    until("writes in flight have ended", async || {
+        let writing = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
+        servers.primary.count(writing).await == 0
+    })
+    .await;
+    servers.standby.execute(&["SELECT pg_promote()"]).await;
+    let promoted = Instant::now();
+    writers.acknowledged(1).await;
+    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
+    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+
+    until("the old primary is left alone", async || sessions(&servers.primary).await == 0).await;
+    assert!(sessions(&servers.standby).await > 0);
+    writers.acknowledged(100).await;
+    let tally = writers.end().await;
+    tally.only_unavailable();
+    nothing_is_lost(&tally, servers.standby.url(), &roster).await;
+}
+
+async fn a_server_that_takes_no_writes_is_read_and_written_to_once_it_does(
+    Replicated { primary: server, standby: _standby }: Replicated,
+) {
+    let roster = serving(server.url()).serve().await;
+    let ada = roster.user("ada").await;
+
+    server.execute(&READ_ONLY).await;
+    until("it takes no writes", async || roster.get("/readyz").await.status() == 503).await;
+    unavailable(&roster.post(USERS, &new_user("bob")).await);
+    unavailable(&roster.put(&user_path(ada.id), &new_user("eve")).await);
+    unavailable(&roster.delete(&user_path(ada.id)).await);
+    assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada, "it can be read all the same");
+
+    server.execute(&["ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"]).await;
+    until("it takes writes", async || roster.get("/readyz").await.status() == 200).await;
+    sleep(std::time::Duration::from_millis(100)).await;
+    roster.user("bob").await;
+}
