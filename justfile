@@ -39,6 +39,16 @@ kill times="60": (endure "resilience::crash" times) (endure "nats::load" times)
 # Stop the service so often, under load, and count the requests that are not answered
 stops times="1000": (endure "program::stops" times)
 
+# Ask a release build for up to five times of what it can do, for so many seconds each, and tell how it bears that
+overload seconds="10" places="1024":
+    ROSTER_TEST_OVERLOAD={{ seconds }} ROSTER_TEST_PLACES={{ places }} \
+        cargo test --release --locked -p roster-tests -- limits::overload --nocapture --test-threads 1
+
+# Let so many clients be slow to send and to read, and tell what others see of it
+slow-clients attackers="1000":
+    ROSTER_TEST_ATTACKERS={{ attackers }} \
+        cargo test --release --locked -p roster-tests -- limits::slow::clients --nocapture --test-threads 1
+
 # Import and export a million users, and hold the memory that it takes to 64 MiB
 test-bulk:
     ROSTER_TEST_BULK_USERS=1000000 cargo test --workspace --locked -- bulk::memory

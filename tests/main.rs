@@ -30,6 +30,7 @@ mod events;
 mod headers;
 mod health;
 mod kit;
+mod limits;
 mod methods;
 mod nats;
 mod people;
@@ -75,6 +76,7 @@ fn trials() -> Vec<Trial> {
         resilience::suite(),
         nats::suite(),
         program::suite(),
+        limits::suite(),
         repository::suite(),
         servers::suite(),
         events::suite(),

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, Interest};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
@@ -44,9 +44,26 @@ impl Raw {
         rest.len()
     }
 
+    /// Whether the connection has ended, as far as can be told without reading.
+    pub(crate) async fn has_ended(&self) -> bool {
+        let ended = self.0.get_ref().ready(Interest::READABLE | Interest::ERROR);
+        let ready = timeout(Duration::ZERO, ended).await;
+        ready.is_ok_and(|ready| ready.is_ok_and(|ready| ready.is_read_closed() || ready.is_error()))
+    }
+
+    /// Reads on until the connection ends, and passes over what still comes.
+    pub(crate) async fn ends(&mut self) {
+        self.ends_within(PATIENCE).await;
+    }
+
     /// Writes these bytes.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
-        self.0.write_all(bytes.as_ref()).await.expect("the service reads");
+        self.try_send(bytes).await.expect("the service reads");
+    }
+
+    /// Writes these bytes, where the connection has not ended.
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+        self.0.write_all(bytes.as_ref()).await
     }
 
     /// Writes these bytes; or tells why nobody reads them.
@@ -63,6 +80,19 @@ impl Raw {
     /// Reads one answer; `None` where the connection was closed instead.
     pub(crate) async fn answer(&mut self) -> Option<Answer> {
         timeout(PATIENCE, self.read()).await.expect("the service answers")
+    }
+
+    /// The status with which the connection is ended, where the server refuses what it read before that was a
+    /// request: there is no body then. `None` where it is ended without a word.
+    pub(crate) async fn refusal(&mut self) -> Option<u16> {
+        let refusal = async {
+            let status = self.line().await?.split(' ').nth(1)?.parse().ok();
+            while let Some(line) = self.line().await {
+                assert!(line.is_empty() || line.contains(": "), "a refusal has a body: {line}");
+            }
+            status
+        };
+        timeout(PATIENCE, refusal).await.expect("the connection ends")
     }
 
     /// Drops the connection so that the service sees a reset, as from a client that crashed.

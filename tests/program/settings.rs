@@ -19,18 +19,25 @@ suite![
     a_server_that_does_not_exist_is_told_in_one_line,
 ];
 
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 14] = [
     ("--database-url", "DATABASE_URL"),
     ("--listen", "ROSTER_LISTEN"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE"),
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT"),
+    ("--head-timeout", "ROSTER_HEAD_TIMEOUT"),
+    ("--body-timeout", "ROSTER_BODY_TIMEOUT"),
+    ("--keep-alive", "ROSTER_KEEP_ALIVE"),
+    ("--max-requests", "ROSTER_MAX_REQUESTS"),
+    ("--rate-limit", "ROSTER_RATE_LIMIT"),
+    ("--trusted-proxies", "ROSTER_TRUSTED_PROXIES"),
+    ("--max-connections", "ROSTER_MAX_CONNECTIONS"),
     ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE"),
     ("--log-format", "ROSTER_LOG_FORMAT"),
     ("--migrate", "ROSTER_MIGRATE"),
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 12] = [
+const BAD: [(&str, &str, &str); 17] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
@@ -38,6 +45,11 @@ const BAD: [(&str, &str, &str); 12] = [
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "0"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "many"),
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "soon"),
+    ("--max-requests", "ROSTER_MAX_REQUESTS", "0"),
+    ("--max-connections", "ROSTER_MAX_CONNECTIONS", "many"),
+    ("--rate-limit", "ROSTER_RATE_LIMIT", "5/year"),
+    ("--trusted-proxies", "ROSTER_TRUSTED_PROXIES", "localhost"),
+    ("--proxy-header", "ROSTER_PROXY_HEADER", "via"),
     ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE", "-1"),
     ("--log-format", "ROSTER_LOG_FORMAT", "xml"),
     ("--log", "ROSTER_LOG", "verbose"),

@@ -1,24 +1,25 @@
 //! Serving, from the first start to the last request.
 
-use std::any::Any;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
 use std::time::Duration;
 
 use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
-use tokio::net::{TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
 use crate::access::Gatekeeper;
 use crate::background::Background;
-use crate::config::{Config, DatabaseUrl, HttpConfig};
+use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
 use crate::door::{Connections, Door};
 use crate::failure::Failure;
-use crate::http::{self, CrossOrigin, Deadline, Lifecycle, Streams};
+use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Streams};
 use crate::setup;
 use crate::telemetry::{Metrics, logging};
 use crate::wiring::{self, Services};
@@ -29,10 +30,6 @@ const BACKLOG: u32 = 1024;
 /// How long the program still takes requests once it is told to stop, so that whoever asks whether it is
 /// ready hears that it is not, and sends them elsewhere.
 const UNREADY: Duration = Duration::from_millis(200);
-
-/// How long a client that keeps its connection is given to ask once more, and hear that it is the last time: as
-/// long as the server keeps a connection on which nothing is asked.
-const LAST_ANSWER: Duration = Duration::from_secs(5);
 
 /// How long the loops may take, once all requests were answered, to publish what is left.
 const FLUSH: Duration = Duration::from_secs(5);
@@ -62,9 +59,8 @@ async fn run(config: Config) -> Result<(), Failure> {
     let (background, newest) = Background::start(&mut ports, config.events.retention);
     let services = Services::from(ports);
     let lifecycle = Lifecycle::default();
-    let deadline = Deadline(config.http.request_timeout);
-    let streams = Streams::new(newest, config.http.stream_idle_timeout);
-
+    let limits = Limits::new(&config.limits);
+    let streams = Streams::new(newest, config.limits.stream_idle_timeout);
     let cors = CrossOrigin::new(config.http.cors_origins.clone());
 
     let app = {
@@ -75,29 +71,34 @@ async fn run(config: Config) -> Result<(), Failure> {
                 services,
                 gatekeeper.clone(),
                 lifecycle,
-                deadline,
+                limits.clone(),
                 streams.clone(),
                 metrics.clone(),
                 cors.clone(),
             )
         }
     };
-    let (idle, grace) = (config.http.stream_idle_timeout, config.http.shutdown_grace);
+    let (keep_alive, grace) = (config.limits.keep_alive, config.http.shutdown_grace);
     let door = Door::of(&listener).context("cannot serve")?;
     let connections = Connections::none();
     let opened = connections.clone();
+    let patience = patience(&config.limits);
+    let workers = available_parallelism().map_or(2, NonZeroUsize::get);
     let server = HttpServer::new(app)
         .disable_signals()
+        .client_request_timeout(config.limits.head_timeout)
+        .keep_alive(keep_alive)
+        .max_connections(config.limits.max_connections.get().div_ceil(workers))
+        .workers(workers)
         .on_connect(move |connection, data| {
-            cut_off_when_idle(connection, idle);
+            patience.watch(connection, data);
             data.insert(opened.opened());
         })
-        .keep_alive(LAST_ANSWER)
-        .shutdown_timeout(whole_seconds(grace.saturating_sub(LAST_ANSWER)))
+        .shutdown_timeout(whole_seconds(grace.saturating_sub(keep_alive)))
         .listen(listener)
         .context("cannot serve")?
         .run();
-    let end = Ending { server: server.handle(), door, connections, patience: grace.min(LAST_ANSWER) };
+    let end = Ending { server: server.handle(), door, connections, patience: grace.min(keep_alive) };
     let stop = tokio::spawn(stop_when_told(signals, end, lifecycle));
     greet(address, &config.database.url);
     server.await.context("the server failed")?;
@@ -108,18 +109,9 @@ async fn run(config: Config) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Has the system end a connection whose client leaves what it is sent unread, for as long as that. A server
-/// sees nothing of such a client: it waits for room to send more, and would wait for ever.
-fn cut_off_when_idle(connection: &dyn Any, idle: Duration) {
-    #[cfg(target_os = "linux")]
-    if let Some(connection) = connection.downcast_ref::<TcpStream>() {
-        let millis = u32::try_from(idle.as_millis()).unwrap_or(u32::MAX);
-        if let Err(error) = rustix::net::sockopt::set_tcp_user_timeout(connection, millis) {
-            warn!(%error, "an idle client will not be cut off");
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = (connection, idle);
+/// How long a connection is kept whose client does nothing with it.
+fn patience(config: &LimitsConfig) -> Patience {
+    Patience { ask: config.keep_alive + config.head_timeout, read: config.stream_idle_timeout }
 }
 
 /// The server counts in whole seconds; what is asked for is the least that it gives.
@@ -164,6 +156,8 @@ struct Ending {
     server: ServerHandle,
     door: Door,
     connections: Connections,
+    /// How long a client that keeps its connection is given to ask once more, and hear that it is the last time: as
+    /// long as the server keeps a connection on which nothing is asked.
     patience: Duration,
 }
 

@@ -35,6 +35,11 @@ impl Principal {
         Self::new("anonymous", Scopes::all(), Kind::Anonymous)
     }
 
+    /// Whether no credentials were asked for.
+    pub fn is_anonymous(&self) -> bool {
+        self.kind == Kind::Anonymous
+    }
+
     /// What they are called in the log, and by what else tells principals from one another: `token:NAME`,
     /// `jwt:SUBJECT` or `anonymous`. It is no secret, no e-mail, at most 256 visible ASCII characters, and it
     /// stays the same when a credential is replaced by a new one of the same name or subject.

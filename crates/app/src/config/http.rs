@@ -19,18 +19,6 @@ pub struct HttpConfig {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
-    /// How long a request may take, its body included; then it is answered with 503
-    #[arg(
-        long, env = "ROSTER_REQUEST_TIMEOUT", global = true,
-        value_parser = seconds, default_value = "10", value_name = "SECONDS"
-    )]
-    pub request_timeout: Duration,
-    /// How long a client of a stream may send nothing, or leave unread what it is sent; then it is cut off
-    #[arg(
-        long, env = "ROSTER_STREAM_IDLE_TIMEOUT", global = true,
-        value_parser = seconds, default_value = "30", value_name = "SECONDS"
-    )]
-    pub stream_idle_timeout: Duration,
     /// How long requests in flight may take to finish once the program is told to stop
     #[arg(
         long, env = "ROSTER_SHUTDOWN_GRACE", global = true,

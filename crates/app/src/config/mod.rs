@@ -5,6 +5,7 @@ mod database;
 mod directory;
 mod events;
 mod http;
+mod limits;
 mod log;
 
 pub use access::{AccessConfig, JwksSource};
@@ -12,6 +13,7 @@ pub use database::{DatabaseConfig, DatabaseUrl};
 pub use directory::DirectoryConfig;
 pub use events::EventsConfig;
 pub use http::{HttpConfig, Origin};
+pub use limits::{LimitsConfig, ProxyHeader, Rate};
 pub use log::{LogConfig, LogFormat};
 
 use std::time::Duration;
@@ -34,6 +36,9 @@ pub struct Config {
     /// How the API is served.
     #[command(flatten)]
     pub http: HttpConfig,
+    /// How much is taken on at once, and how long it may take.
+    #[command(flatten)]
+    pub limits: LimitsConfig,
     /// What the log looks like.
     #[command(flatten)]
     pub log: LogConfig,

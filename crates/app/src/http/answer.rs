@@ -1,7 +1,5 @@
-//! What surrounds every request: its id, its deadline, and the body of every error, the framework's own
+//! What surrounds every request: its id, its time, and the body of every error, the framework's own
 //! included.
-
-use std::time::Duration;
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
@@ -16,29 +14,28 @@ use super::cross_origin;
 use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
+use super::limits::Limits;
 use super::methods::{allow_options, is_offer};
 use super::observed::Observed;
+use super::panic::without_panic;
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
-
-/// How long a request may take, its body included.
-#[derive(Debug, Clone, Copy)]
-pub struct Deadline(pub Duration);
 
 /// Answers a request, whatever becomes of it.
 pub(super) async fn answer<B: MessageBody + 'static>(
     lifecycle: web::Data<Lifecycle>,
-    deadline: web::Data<Deadline>,
+    limits: web::Data<Limits>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let id = RequestId::of(request.headers());
     let observed = Observed::begin(&request, &id);
-    let answered = observed.within(tokio::time::timeout(deadline.0, next.call(request))).await;
+    let clock = limits.begin(&request);
+    let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
     let answer = observed.in_scope(|| match answered {
         Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
         Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle)),
-        Err(_elapsed) => Err(Unanswered::new(&ApiError::DeadlineExceeded.into(), id, &lifecycle)),
+        Err(late) => Err(Unanswered::new(&late.into(), id, &lifecycle)),
     });
     observed.end(answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
     Ok(answer?)
@@ -104,7 +101,9 @@ struct Unanswered {
 impl Unanswered {
     fn new(error: &Error, id: RequestId, lifecycle: &Lifecycle) -> Self {
         let status = error.as_response_error().status_code();
-        Self { problem: problem_of(Some(error), status), id, is_last: lifecycle.is_stopping() }
+        // What the rest of a body that comes too late would be is nothing to wait for (RFC 9110 §15.5.9).
+        let is_last = lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT;
+        Self { problem: problem_of(Some(error), status), id, is_last }
     }
 }
 

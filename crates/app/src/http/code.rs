@@ -33,6 +33,7 @@ codes! {
     NotFound: NOT_FOUND, "not_found", "Not found";
     MethodNotAllowed: METHOD_NOT_ALLOWED, "method_not_allowed", "Method not allowed";
     NotAcceptable: NOT_ACCEPTABLE, "not_acceptable", "Not acceptable";
+    RequestTimeout: REQUEST_TIMEOUT, "request_timeout", "Request timeout";
     Conflict: CONFLICT, "conflict", "Conflict";
     Gone: GONE, "gone", "Gone";
     PreconditionFailed: PRECONDITION_FAILED, "precondition_failed", "Precondition failed";
@@ -40,6 +41,7 @@ codes! {
     UnsupportedMediaType: UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "Unsupported media type";
     Validation: UNPROCESSABLE_ENTITY, "validation", "Validation failed";
     IdempotencyKeyReused: UNPROCESSABLE_ENTITY, "idempotency_key_reused", "Idempotency key reused";
+    RateLimited: TOO_MANY_REQUESTS, "rate_limited", "Rate limited";
     Internal: INTERNAL_SERVER_ERROR, "internal", "Internal error";
     UpstreamError: BAD_GATEWAY, "upstream_error", "Upstream error";
     Unavailable: SERVICE_UNAVAILABLE, "unavailable", "Unavailable";
@@ -69,7 +71,7 @@ impl Code {
 
     /// Whether it passes by itself, so that the same request may succeed a moment later.
     pub(super) const fn is_passing(self) -> bool {
-        matches!(self, Self::Unavailable | Self::Conflict)
+        matches!(self, Self::Unavailable | Self::Conflict | Self::RateLimited)
     }
 
     /// The kind of an error that the framework answered with nothing but its status.
@@ -78,6 +80,7 @@ impl Code {
             StatusCode::NOT_FOUND => Self::NotFound,
             StatusCode::METHOD_NOT_ALLOWED => Self::MethodNotAllowed,
             StatusCode::NOT_ACCEPTABLE => Self::NotAcceptable,
+            StatusCode::REQUEST_TIMEOUT => Self::RequestTimeout,
             StatusCode::PAYLOAD_TOO_LARGE => Self::PayloadTooLarge,
             StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::UnsupportedMediaType,
             StatusCode::SERVICE_UNAVAILABLE => Self::Unavailable,

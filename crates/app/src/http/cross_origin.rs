@@ -6,6 +6,7 @@ use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 
 use super::idempotency::IDEMPOTENCY_REPLAYED;
+use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
 use super::position::ROSTER_POSITION;
 use super::problem::{Code, Problem};
 use super::request_id::X_REQUEST_ID;
@@ -40,6 +41,8 @@ impl CrossOrigin {
                 header::LINK,
                 header::LOCATION,
                 header::RETRY_AFTER,
+                RATE_LIMIT,
+                RATE_LIMIT_POLICY,
                 header::WWW_AUTHENTICATE,
                 IDEMPOTENCY_REPLAYED,
                 ROSTER_POSITION,

@@ -2,6 +2,7 @@
 //! the framework become [problems](Problem).
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use actix_web::http::StatusCode;
 use actix_web::http::header::WWW_AUTHENTICATE;
@@ -41,6 +42,15 @@ pub(crate) enum ApiError {
     Forbidden(Scopes),
     #[error("The request took too long")]
     DeadlineExceeded,
+    #[error("The request's body took too long to arrive")]
+    BodyTimedOut,
+    #[error("The service has too much to do for the moment")]
+    Overloaded,
+    /// For how long the client may not ask.
+    #[error("Too many requests; the next one may be sent later")]
+    RateLimited(Duration),
+    #[error("the code panicked")]
+    Panicked,
     #[error("The program is stopping")]
     Stopping,
 }
@@ -83,9 +93,15 @@ impl From<&ApiError> for Problem {
                 Code::Unauthenticated
             }
             ApiError::Forbidden(_) => Code::Forbidden,
+            ApiError::BodyTimedOut => Code::RequestTimeout,
             ApiError::Unauthenticated(Refusal::Unavailable)
             | ApiError::DeadlineExceeded
+            | ApiError::Overloaded
             | ApiError::Stopping => Code::Unavailable,
+            ApiError::RateLimited(pause) => {
+                return Self::new(Code::RateLimited, error.to_string()).retry_after(*pause);
+            }
+            ApiError::Panicked => return Self::internal(),
         };
         Self::new(code, error.to_string())
     }
@@ -111,7 +127,7 @@ impl From<&DomainError> for Problem {
             DomainError::UpstreamTimedOut(_) => {
                 return Self::new(Code::UpstreamTimeout, "The external directory took too long");
             }
-            DomainError::Internal(_) => return Self::new(Code::Internal, "Something went wrong on our side"),
+            DomainError::Internal(_) => return Self::internal(),
         };
         Self::new(code, error.to_string())
     }

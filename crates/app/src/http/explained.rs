@@ -14,6 +14,7 @@ pub(super) struct Explained {
 
 impl Code {
     /// What the kind means.
+    #[expect(clippy::too_many_lines, reason = "it is a table")]
     pub(super) const fn explained(self) -> Explained {
         let (when, remedy, example) = match self {
             Self::MalformedRequest => (
@@ -51,6 +52,11 @@ impl Code {
                 "Accept what the detail names, or leave the header out.",
                 "This resource has no other form than application/json",
             ),
+            Self::RequestTimeout => (
+                "The body did not arrive in time.",
+                "Send the request again, its body at once. The connection is closed.",
+                "The request's body took too long to arrive",
+            ),
             Self::Conflict => (
                 "A request with the same Idempotency-Key is still in progress.",
                 "Send the same request again after as many seconds as Retry-After says.",
@@ -86,6 +92,11 @@ impl Code {
                 "Make a new key for each new request; send the old one only to repeat the same request.",
                 "Idempotency-Key was used for another request",
             ),
+            Self::RateLimited => (
+                "More requests were sent than may be, in that time, with this credential or from this address.",
+                "Send the same request again after as many seconds as Retry-After says; RateLimit tells, with every answer, how many are left.",
+                "Too many requests; the next one may be sent later",
+            ),
             Self::Internal => (
                 "Something broke that nobody who asks can mend.",
                 "Tell whoever runs the service the request_id: the log has the cause under it.",
@@ -97,7 +108,7 @@ impl Code {
                 "The external directory failed",
             ),
             Self::Unavailable => (
-                "The store does not answer, the directory is not asked for the moment, the request took too long, or the program is stopping.",
+                "The store does not answer, the directory is not asked for the moment, the request took too long, there is too much to do, or the program is stopping.",
                 "Send the same request again after as many seconds as Retry-After says.",
                 "The service is not available for the moment",
             ),

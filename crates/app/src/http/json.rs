@@ -17,6 +17,7 @@ use serde_json::Number;
 use serde_json::value::RawValue;
 
 use super::error::ApiError;
+use super::limits::Receiving;
 
 /// The most bytes that a request's body may have.
 pub(super) const MAX_BODY_BYTES: usize = 64 * 1024;
@@ -42,9 +43,10 @@ impl<T: Body> FromRequest for Json<T> {
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let checked = check_head(request, T::MEDIA_TYPES);
         let payload = payload.take();
+        let receiving = Receiving::of(request);
         Box::pin(async move {
             let media_type = checked?;
-            let body = read(payload).await?;
+            let body = receiving.wait(read(payload)).await?;
             if media_type.is_none() && !body.is_empty() {
                 return Err(not_taken("A body without Content-Type", T::MEDIA_TYPES));
             }

@@ -21,11 +21,13 @@ mod idempotency;
 mod import;
 mod json;
 mod lifecycle;
+mod limits;
 mod list;
 mod methods;
 mod metrics;
 mod observed;
 pub mod openapi;
+mod panic;
 mod path;
 mod position;
 mod problem;
@@ -42,9 +44,9 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
-pub use answer::Deadline;
 pub use cross_origin::CrossOrigin;
 pub use lifecycle::Lifecycle;
+pub use limits::{Deadlines, InFlight, Limits, Patience};
 pub use sse::Streams;
 
 use crate::access::Gatekeeper;
@@ -62,7 +64,7 @@ pub fn app(
     services: Services,
     gatekeeper: Gatekeeper,
     lifecycle: Lifecycle,
-    deadline: Deadline,
+    limits: Limits,
     streams: Streams,
     metrics: Metrics,
     cross_origin: CrossOrigin,
@@ -79,19 +81,23 @@ pub fn app(
         .app_data(web::Data::new(services))
         .app_data(web::Data::new(gatekeeper))
         .app_data(web::Data::new(lifecycle))
-        .app_data(web::Data::new(deadline))
+        .app_data(web::Data::new(limits))
         .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
         .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))
+        .wrap(from_fn(limits::keep))
         .configure(health::routes)
         .configure(metrics::routes)
         .configure(openapi::routes)
         .configure(docs::routes)
         .service(
             web::scope(BASE_PATH)
+                .wrap(from_fn(limits::limit))
                 .wrap(from_fn(access::authenticate))
+                .wrap(from_fn(limits::limit_refusals))
+                .wrap(from_fn(limits::admit))
                 .configure(events::routes)
                 .configure(import::routes)
                 .configure(export::routes)

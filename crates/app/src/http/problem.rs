@@ -32,6 +32,11 @@ impl Problem {
         Self { code, detail: detail.into(), violations: None, retry_after }
     }
 
+    /// What the client cannot mend, and is told nothing of.
+    pub(super) fn internal() -> Self {
+        Self::new(Code::Internal, "Something went wrong on our side")
+    }
+
     pub(super) fn retry_after(self, pause: Duration) -> Self {
         Self { retry_after: Some(pause), ..self }
     }

@@ -1,8 +1,10 @@
 //! The router over ports of the tests' own: what it answers where a store fails, with no store at all.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_web::HttpServer;
 use actix_web::body::to_bytes;
 use actix_web::http::header::HeaderMap;
 use actix_web::http::{ConnectionType, StatusCode};
@@ -16,7 +18,7 @@ use roster_domain::testing::{InMemory, ManualClock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{CrossOrigin, Deadline, Lifecycle, Streams, app};
+use super::{CrossOrigin, Deadlines, InFlight, Lifecycle, Limits, Streams, app};
 use crate::access::Gatekeeper;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
@@ -56,6 +58,18 @@ fn users(users: MockUserRepository) -> Ports {
     Ports { users: Arc::new(users), ..in_memory() }
 }
 
+/// Makes applications on these ports, which give up soon.
+macro_rules! app_on {
+    ($ports:expr, $gatekeeper:expr, $lifecycle:expr) => {{
+        let soon = Duration::from_millis(200);
+        let limits = Limits::of(Deadlines { body: soon, answer: soon }, InFlight::at_most(8));
+        let (_newest, told) = watch::channel(Position::START);
+        let streams = Streams::new(told, Duration::from_secs(1));
+        let cors = CrossOrigin::default();
+        app($ports.into(), $gatekeeper, $lifecycle, limits, streams, Metrics::default(), cors)
+    }};
+}
+
 /// Asks an application that lets everyone in for something, as its sender would see the answer.
 pub(super) async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
     ask_past(Gatekeeper::open(), ports, lifecycle, request).await
@@ -68,12 +82,7 @@ pub(super) async fn ask_past(
     lifecycle: Lifecycle,
     request: TestRequest,
 ) -> Answer {
-    let deadline = Deadline(Duration::from_millis(200));
-    let (_newest, told) = watch::channel(Position::START);
-    let streams = Streams::new(told, Duration::from_secs(1));
-    let cors = CrossOrigin::default();
-    let app = app(ports.into(), gatekeeper, lifecycle, deadline, streams, Metrics::default(), cors);
-    let app = init_service(app).await;
+    let app = init_service(app_on!(ports, gatekeeper, lifecycle)).await;
     let answer = try_call_service(&app, request.to_request()).await;
     let response = match answer {
         Ok(response) => response.into_parts().1.map_into_boxed_body(),
@@ -83,6 +92,15 @@ pub(super) async fn ask_past(
     let is_last = response.head().connection_type() == ConnectionType::Close;
     let body = to_bytes(response.into_body()).await.unwrap_or_default();
     Answer { status, headers, is_last, body: serde_json::from_slice(&body).unwrap_or_default() }
+}
+
+/// Serves an application, by one worker, on a socket of its own.
+pub(super) fn serve(ports: Ports) -> SocketAddr {
+    let server = HttpServer::new(move || app_on!(ports.clone(), Gatekeeper::open(), Lifecycle::default()));
+    let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
+    let address = server.addrs()[0];
+    actix_web::rt::spawn(server.run());
+    address
 }
 
 async fn get(ports: Ports, path: &str) -> Answer {

@@ -35,7 +35,7 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(bearer.build())
 }
 
-fn headers() -> [(&'static str, Header); 9] {
+fn headers() -> [(&'static str, Header); 11] {
     [
         (
             "WWW-Authenticate",
@@ -72,6 +72,20 @@ fn headers() -> [(&'static str, Header); 9] {
         (
             "Retry-After",
             header("After how many seconds the same request may succeed.", integer("", 1).build()),
+        ),
+        (
+            "RateLimit",
+            header(
+                "How many requests are left, and in how many seconds all are again; only where a limit is set (draft-ietf-httpapi-ratelimit-headers-09).",
+                text("").pattern(Some("^\"client\";r=[0-9]+;t=[0-9]+$")).build(),
+            ),
+        ),
+        (
+            "RateLimit-Policy",
+            header(
+                "How many requests may be sent in a window of so many seconds; only where a limit is set (draft-ietf-httpapi-ratelimit-headers-09).",
+                text("").pattern(Some("^\"client\";q=[0-9]+;w=[0-9]+$")).build(),
+            ),
         ),
         (
             "Idempotency-Replayed",

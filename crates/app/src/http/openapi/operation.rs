@@ -1,6 +1,6 @@
 //! How an operation is described: the parts that recur are named, and what every answer has is added.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
@@ -12,6 +12,7 @@ use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{Paths, Ref, Required};
 
 use crate::access::{Scope, Scopes};
+use crate::http::BASE_PATH;
 use crate::http::problem::{Code, Problem};
 
 /// What the document calls the credentials that are asked for.
@@ -92,6 +93,8 @@ impl Described {
 
 /// Puts an operation where it is.
 pub(super) fn at(paths: &mut Paths, method: HttpMethod, path: &str, described: Described) {
+    let is_limited = path.starts_with(BASE_PATH);
+    let described = if is_limited { described.failing(&[Code::RateLimited]) } else { described };
     paths.add_path_operation(path, vec![method], described.build());
 }
 
@@ -128,11 +131,14 @@ fn problem(codes: &[Code]) -> Response {
     let content = content.examples_from_iter(codes.iter().map(|code| (code.name(), example(*code))));
     let response = empty(&description).content("application/problem+json", content.build());
     let response = response.header_ref("X-Request-Id", header("X-Request-Id"));
-    let asks = codes.iter().any(|code| matches!(code, Code::Unauthenticated | Code::Forbidden));
-    let challenge = || header("WWW-Authenticate");
-    let response = if asks { response.header_ref("WWW-Authenticate", challenge()) } else { response };
-    let retry = codes.iter().any(|code| code.is_passing());
-    if retry { response.header_ref("Retry-After", header("Retry-After")) } else { response }.build()
+    let told = |code: &Code| match code {
+        Code::Unauthenticated | Code::Forbidden => &["WWW-Authenticate"][..],
+        Code::RateLimited => &["Retry-After", "RateLimit", "RateLimit-Policy"],
+        code if code.is_passing() => &["Retry-After"],
+        _ => &[],
+    };
+    let headers: BTreeSet<_> = codes.iter().flat_map(told).collect();
+    headers.into_iter().fold(response, |response, name| response.header_ref(*name, header(name))).build()
 }
 
 fn example(code: Code) -> ExampleBuilder {

@@ -13,8 +13,13 @@ use crate::http::users::{CreateUserRequest, ListResponse, PatchUserRequest, User
 const TAG: &str = "users";
 
 /// What a body can be refused for.
-pub(super) const BODY: [Code; 4] =
-    [Code::MalformedRequest, Code::PayloadTooLarge, Code::UnsupportedMediaType, Code::Validation];
+pub(super) const BODY: [Code; 5] = [
+    Code::MalformedRequest,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::Validation,
+];
 
 pub(super) fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
     components

@@ -1,0 +1,85 @@
+//! What a request may take of the program: time, a place among those in flight, a connection, a share.
+
+mod client;
+mod connection;
+mod deadlines;
+mod in_flight;
+mod rate;
+
+pub use connection::Patience;
+pub(super) use connection::keep;
+use deadlines::Clock;
+pub use deadlines::Deadlines;
+pub use in_flight::InFlight;
+use in_flight::Place;
+pub(super) use in_flight::admit;
+use rate::RateLimit;
+pub(super) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY, limit, limit_refusals};
+
+use std::rc::Rc;
+
+use actix_web::dev::ServiceRequest;
+use actix_web::{HttpMessage, HttpRequest};
+
+use super::error::ApiError;
+use crate::config::LimitsConfig;
+
+/// The limits of all requests.
+#[derive(Clone)]
+pub struct Limits {
+    deadlines: Deadlines,
+    in_flight: InFlight,
+    rate: Option<RateLimit>,
+}
+
+impl Limits {
+    /// As the settings have them.
+    pub fn new(config: &LimitsConfig) -> Self {
+        let deadlines = Deadlines { body: config.body_timeout, answer: config.request_timeout };
+        let limits = Self::of(deadlines, InFlight::at_most(config.max_requests.get()));
+        Self { rate: RateLimit::of(config), ..limits }
+    }
+
+    /// How long each request may take, and how many there may be at once; not how often a client may ask.
+    pub fn of(deadlines: Deadlines, in_flight: InFlight) -> Self {
+        Self { deadlines, in_flight, rate: None }
+    }
+
+    /// Begins to count the time of a request.
+    pub(super) fn begin(&self, request: &ServiceRequest) -> Clock {
+        let clock = self.deadlines.begin();
+        request.extensions_mut().insert(clock.clone());
+        clock
+    }
+}
+
+/// What of its limits a request does not use up while it waits for its client.
+pub(super) struct Receiving {
+    clock: Option<Clock>,
+    place: Option<Rc<Place>>,
+}
+
+impl Receiving {
+    /// For this request.
+    pub(super) fn of(request: &HttpRequest) -> Self {
+        let extensions = request.extensions();
+        Self { clock: extensions.get().cloned(), place: extensions.get().cloned() }
+    }
+
+    /// Waits for the body.
+    pub(super) async fn wait<T>(
+        self,
+        body: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let received = async {
+            match self.place {
+                Some(place) => place.without(body).await?,
+                None => body.await,
+            }
+        };
+        match self.clock {
+            Some(clock) => clock.receiving(received).await,
+            None => received.await,
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! More requests than there are places for.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use tokio::time::{sleep, timeout};
+
+use crate::kit::{Database, Program, Raw, Reply, Roster, StandIn, USERS, suite};
+
+suite![a_request_without_a_place_is_refused_at_once, health_and_measurements_need_no_place];
+
+const PLACES: usize = 4;
+
+/// A service whose places are all taken, by requests that a directory leaves unanswered.
+async fn full(database: &Database) -> (Roster, Vec<Raw>, StandIn) {
+    let directory = StandIn::answering([Reply::Nothing]).await;
+    let settings = ["--directory-url", &directory.url(), "--max-requests", &PLACES.to_string()];
+    let roster = Program::serving(database).and(settings).serve().await;
+    let mut waiting = Vec::new();
+    for _ in 0..PLACES {
+        let mut raw = Raw::to(&roster).await;
+        raw.ask("GET", "/api/v1/directory/users/1").await.unwrap();
+        waiting.push(raw);
+    }
+    let asked = async {
+        while directory.requests().len() < PLACES {
+            sleep(Duration::from_millis(5)).await;
+        }
+    };
+    timeout(Duration::from_secs(30), asked).await.expect("the directory is asked");
+    (roster, waiting, directory)
+}
+
+// Seen to fail where `admit` lets everyone in.
+async fn a_request_without_a_place_is_refused_at_once(database: Database) {
+    let (roster, waiting, _directory) = full(&database).await;
+
+    let asked = Instant::now();
+    let refused = roster.get(USERS).await;
+    let took = asked.elapsed();
+
+    refused.error(503, "unavailable");
+    assert_eq!(refused.header("retry-after"), "1");
+    for mut raw in waiting {
+        raw.answer().await.expect("it is answered").error(504, "upstream_timeout");
+    }
+    assert!(asked.elapsed() > took, "the places were taken all the while");
+    roster.get(USERS).await.page();
+    let measured = roster.get("/metrics").await.any_body(200).text();
+    assert!(measured.contains("\nroster_requests_shed_total 1\n"), "{measured}");
+    assert!(measured.contains("\nroster_requests_in_flight 0\n"), "{measured}");
+}
+
+async fn health_and_measurements_need_no_place(database: Database) {
+    let (roster, _waiting, _directory) = full(&database).await;
+    let targets = ["/livez", "/readyz", "/metrics"];
+    let answers = join_all(targets.map(|target| roster.get(target).into_future())).await;
+    roster.get(USERS).await.error(503, "unavailable");
+    for answer in answers {
+        answer.any_body(200);
+    }
+}

@@ -1,0 +1,17 @@
+//! What a request may take of the program, and what becomes of one that takes more.
+
+mod framing;
+mod in_flight;
+mod overload;
+mod rate;
+mod sizes;
+mod slow;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn suite() -> Vec<Trial> {
+    [overload::suite(), slow::suite(), in_flight::suite(), rate::suite(), sizes::suite(), framing::suite()]
+        .into_iter()
+        .flatten()
+        .collect()
+}

@@ -1,0 +1,152 @@
+//! Clients that create users, as lean as can be: they share the machine with the service.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+
+use crate::kit::{Http, USERS, new_user};
+
+/// What became of requests, and how long it took.
+#[derive(Default)]
+pub(super) struct Outcomes {
+    /// Answered with 201.
+    pub(super) done: Vec<Duration>,
+    /// Answered with 503.
+    pub(super) refused: Vec<Duration>,
+    /// Anything else.
+    pub(super) failed: Vec<String>,
+}
+
+impl Outcomes {
+    /// How many requests were done in a second.
+    pub(super) fn rate(&self, within: Duration) -> f64 {
+        f64::from(u32::try_from(self.done.len()).unwrap_or(u32::MAX)) / within.as_secs_f64()
+    }
+
+    fn note(&mut self, outcome: Result<u16, std::io::Error>, took: Duration) {
+        match outcome {
+            Ok(201) => self.done.push(took),
+            Ok(503) => self.refused.push(took),
+            Ok(other) => self.failed.push(other.to_string()),
+            Err(error) => self.failed.push(error.to_string()),
+        }
+    }
+}
+
+/// Makes requests of one service.
+#[derive(Clone)]
+pub(super) struct Generator {
+    address: String,
+    /// The most connections at once.
+    pub(super) most: usize,
+    users: Arc<AtomicUsize>,
+    idle: Arc<Mutex<Vec<TcpStream>>>,
+    outcomes: Arc<Mutex<Outcomes>>,
+}
+
+impl Generator {
+    pub(super) fn of(http: &Http, most: usize) -> Self {
+        let address = http.address();
+        Self { address, most, users: Arc::default(), idle: Arc::default(), outcomes: Arc::default() }
+    }
+
+    /// So many clients, each of which asks again when it was answered.
+    pub(super) async fn by(&self, clients: usize, during: Duration) -> Outcomes {
+        let until = Instant::now() + during;
+        let mut all = JoinSet::new();
+        for _ in 0..clients {
+            let generator = self.clone();
+            all.spawn(async move {
+                while Instant::now() < until {
+                    generator.ask(Instant::now()).await;
+                }
+            });
+        }
+        all.join_all().await;
+        self.outcomes()
+    }
+
+    /// So many requests a second, whatever becomes of those before: clients know nothing of each other.
+    pub(super) async fn at(&self, rate: f64, during: Duration) -> Outcomes {
+        let began = Instant::now();
+        let mut asked = 0_u32;
+        let mut all = JoinSet::new();
+        while began.elapsed() < during {
+            loop {
+                let due = began + Duration::from_secs_f64(f64::from(asked) / rate);
+                if due > Instant::now() {
+                    break;
+                }
+                asked += 1;
+                let generator = self.clone();
+                all.spawn(async move { generator.ask(due).await });
+            }
+            while all.try_join_next().is_some() {}
+            sleep(Duration::from_millis(1)).await;
+        }
+        all.join_all().await;
+        self.outcomes()
+    }
+
+    /// One request, which is done.
+    pub(super) async fn one(&self) {
+        self.ask(Instant::now()).await;
+        assert_eq!(self.outcomes().done.len(), 1, "the service has recovered");
+    }
+
+    async fn ask(&self, due: Instant) {
+        let outcome = self.create().await;
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).note(outcome, due.elapsed());
+    }
+
+    async fn create(&self) -> std::io::Result<u16> {
+        let nth = self.users.fetch_add(1, Ordering::Relaxed);
+        let body = new_user(&format!("user{nth}")).to_string();
+        let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        let request = format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{body}");
+        let kept = self.idle().pop();
+        if let Some(mut kept) = kept {
+            // One that was idle for long may have been closed; then it says nothing.
+            if let Ok(status) = exchange(&mut kept, &request).await {
+                self.idle().push(kept);
+                return Ok(status);
+            }
+        }
+        let mut new = TcpStream::connect(&self.address).await?;
+        new.set_nodelay(true)?;
+        let status = exchange(&mut new, &request).await?;
+        self.idle().push(new);
+        Ok(status)
+    }
+
+    fn idle(&self) -> std::sync::MutexGuard<'_, Vec<TcpStream>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn outcomes(&self) -> Outcomes {
+        std::mem::take(&mut *self.outcomes.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Sends a request, reads the answer to its end, and tells its status.
+async fn exchange(stream: &mut TcpStream, request: &str) -> std::io::Result<u16> {
+    stream.write_all(request.as_bytes()).await?;
+    let mut answer = Vec::with_capacity(2_048);
+    loop {
+        if stream.read_buf(&mut answer).await? == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        let text = String::from_utf8_lossy(&answer);
+        let Some((head, body)) = text.split_once("\r\n\r\n") else { continue };
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
+        let length: usize = length.and_then(|length| length.parse().ok()).unwrap_or_default();
+        if body.len() >= length {
+            return Ok(head.split(' ').nth(1).and_then(|status| status.parse().ok()).unwrap_or_default());
+        }
+    }
+}
