@@ -39,6 +39,7 @@ mod repository;
 mod request_id;
 mod resilience;
 mod servers;
+mod telemetry;
 mod users;
 
 use std::process::ExitCode;
@@ -78,6 +79,7 @@ fn trials() -> Vec<Trial> {
         program::suite(),
         limits::suite(),
         repository::suite(),
+        telemetry::suite(),
         servers::suite(),
         events::suite(),
         users::suite(),

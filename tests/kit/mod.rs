@@ -4,8 +4,10 @@
 mod answer;
 mod binary;
 mod clock;
+mod collector;
 mod conduct;
 mod database;
+mod exposition;
 mod feed;
 mod folder;
 mod gateway;
@@ -30,8 +32,10 @@ mod venv;
 
 pub(crate) use answer::Answer;
 pub(crate) use clock::UnderAClock;
+pub(crate) use collector::{Collector, Span};
 pub(crate) use conduct::catch_panics;
 pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite, Ports};
+pub(crate) use exposition::{Family, Kind};
 pub(crate) use feed::{EVENTS, Event, assert_in_order};
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Http, USERS, new_user, user_path};

@@ -15,7 +15,7 @@ use super::run::Run;
 use super::suite::Given;
 
 /// Variables that would change what the program does.
-const SETTINGS: [&str; 5] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_", "RUST_LOG"];
+const SETTINGS: [&str; 6] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_", "RUST_LOG", "OTEL_"];
 
 /// How the program is to be started.
 #[derive(Clone, Default)]

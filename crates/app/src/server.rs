@@ -21,7 +21,7 @@ use crate::door::{Connections, Door};
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Streams};
 use crate::setup;
-use crate::telemetry::{Metrics, logging};
+use crate::telemetry::Telemetry;
 use crate::wiring::{self, Services};
 
 /// How many connections may wait to be accepted.
@@ -43,18 +43,22 @@ const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}
 ///
 /// Where a setting is wrong, or something that the program stands on cannot be had.
 pub fn serve(config: Config) -> Result<(), Failure> {
-    logging::start(&config.log);
-    setup::runtime()?.block_on(run(config))
+    let runtime = setup::runtime()?;
+    let telemetry = Telemetry::start(&config, runtime.handle())?;
+    let served = runtime.block_on(run(config, &telemetry));
+    telemetry.stop();
+    served
 }
 
-async fn run(config: Config) -> Result<(), Failure> {
+async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let signals = Signals::new().context("cannot take signals")?;
     config.access.check(config.http.listen, HttpConfig::LISTEN)?;
     let listener = listen(&config.http)?;
     let address = listener.local_addr().context("cannot serve")?;
     let gatekeeper = Gatekeeper::start(&config.access)?;
     let mut ports = wiring::ports(&config).await?;
-    let metrics = Metrics::collect().context("cannot measure")?;
+    telemetry.follow(&mut ports);
+    let metrics = telemetry.metrics().with(std::mem::take(&mut ports.gauges));
     let tidying = tokio::spawn(metrics.clone().tidy());
     let (background, newest) = Background::start(&mut ports, config.events.retention);
     let services = Services::from(ports);

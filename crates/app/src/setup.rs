@@ -17,7 +17,7 @@ use crate::wiring;
 ///
 /// Where the database cannot be opened, or is of a newer schema.
 pub fn migrate(mut config: Config) -> Result<(), Failure> {
-    logging::start(&config.log);
+    logging::start(&config.log, None);
     config.database.migrate = true;
     runtime()?.block_on(wiring::ports(&config))?;
     tracing::info!("the schema is up to date");

@@ -20,6 +20,7 @@ use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig, Events
 use crate::failure::Failure;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
+use crate::telemetry::metrics::Gauge;
 
 /// The ports that the program stands on. A test can put any other in their place.
 #[derive(Clone)]
@@ -42,6 +43,8 @@ pub struct Ports {
     pub directory: Arc<dyn Directory>,
     /// Tells whether the directory is well, as far as it was asked of late.
     pub directory_health: Arc<dyn HealthCheck>,
+    /// What measures the state of some of them.
+    pub(crate) gauges: Vec<Gauge>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
 }
@@ -90,7 +93,8 @@ impl From<Ports> for Services {
 /// Where the database cannot be opened or its schema does not fit, or there can be no client of the
 /// directory; the setting is named.
 pub async fn ports(config: &Config) -> Result<Ports, Failure> {
-    let (directory, directory_health) = directory(&config.directory)?;
+    let mut gauges = Vec::new();
+    let (directory, directory_health) = directory(&config.directory, &mut gauges)?;
     let (publisher, source, broker) = broker(&config.events).await?;
     let (users, events, outbox, store) = store(&config.database).await?;
     Ok(Ports {
@@ -103,6 +107,7 @@ pub async fn ports(config: &Config) -> Result<Ports, Failure> {
         broker,
         directory,
         directory_health,
+        gauges,
         clock: Arc::new(SystemClock),
     })
 }
@@ -205,10 +210,12 @@ async fn nats(config: &EventsConfig) -> Result<Option<Nats>, Failure> {
 type Lookup = (Arc<dyn Directory>, Arc<dyn HealthCheck>);
 
 /// The directory that is set, or one that says that none is.
-fn directory(config: &DirectoryConfig) -> Result<Lookup, Failure> {
+fn directory(config: &DirectoryConfig, gauges: &mut Vec<Gauge>) -> Result<Lookup, Failure> {
     let Some(directory) = http_directory(config)?.map(Arc::new) else {
         return Ok((Arc::new(NoDirectory), Arc::new(NoDirectory)));
     };
+    let measured = directory.clone();
+    gauges.push(Arc::new(move || measured.measure()));
     Ok((directory.clone(), directory))
 }
 

@@ -2,11 +2,15 @@
 
 use std::time::{Duration, SystemTime};
 
+use opentelemetry::{Context, global};
+use opentelemetry_http::HeaderInjector;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode};
 use roster_domain::{BoxError, DirectoryId, DirectoryPerson};
 use thiserror::Error;
 use tokio::time::timeout;
+use tracing::field::Empty;
+use tracing::{Instrument, debug_span};
 use url::Url;
 
 use crate::config::DirectoryConfig;
@@ -44,12 +48,31 @@ pub(crate) async fn attempt(
     config: &DirectoryConfig,
     id: DirectoryId,
 ) -> Result<Option<DirectoryPerson>, AttemptError> {
-    let request = request(config, id).map_err(AttemptError::NoRequest)?;
+    let mut request = request(config, id).map_err(AttemptError::NoRequest)?;
+    let step = debug_span!(
+        target: "trace",
+        "GET /users/{id}",
+        otel.kind = "client",
+        otel.status_code = Empty,
+        http.request.method = "GET",
+        server.address = config.base_url.host_str(),
+    );
+    step.in_scope(|| hand_on(&mut request));
     let answered = timeout(config.attempt_timeout, async {
         let response = transport.send(request).await.map_err(sorted)?;
         person(response, id, config.max_body_bytes).await
     });
-    answered.await.unwrap_or(Err(AttemptError::TimedOut))
+    let answered = answered.instrument(step.clone()).await.unwrap_or(Err(AttemptError::TimedOut));
+    if answered.is_err() {
+        step.record("otel.status_code", "error");
+    }
+    answered
+}
+
+/// Says in a request which trace it is part of (W3C Trace Context), where one is being written.
+fn hand_on(request: &mut Request) {
+    let (here, mut headers) = (Context::current(), HeaderInjector(request.headers_mut()));
+    global::get_text_map_propagator(|format| format.inject_context(&here, &mut headers));
 }
 
 fn request(config: &DirectoryConfig, id: DirectoryId) -> Result<Request, BoxError> {

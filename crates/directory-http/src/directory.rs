@@ -7,7 +7,8 @@ use roster_domain::ports::{Directory, DirectoryError, HealthCheck, Unhealthy};
 use roster_domain::{BoxError, DirectoryId, DirectoryPerson};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::{Instrument, Span, field, info_span};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span, info_span};
 
 use crate::attempt::{AttemptError, attempt};
 use crate::breaker::Breaker;
@@ -40,6 +41,11 @@ impl HttpDirectory {
     pub fn over(transport: Arc<dyn HttpSend>, config: DirectoryConfig) -> Self {
         let (breaker, calls) = (Breaker::new(config.open_for), Semaphore::new(config.max_calls));
         Self { config, transport, breaker, calls }
+    }
+
+    /// Measures the state of the breaker, which changes by itself as time goes by.
+    pub fn measure(&self) {
+        gauge!("roster_directory_breaker_state").set(self.breaker.state_name().0);
     }
 
     /// Makes a call, if the limit of calls at once and the breaker let it through.
@@ -97,16 +103,21 @@ impl Directory for HttpDirectory {
         let span = info_span!(
             "directory.find",
             directory_id = id.get(),
-            attempts = field::Empty,
-            outcome = field::Empty,
-            breaker = field::Empty,
+            attempts = Empty,
+            outcome = Empty,
+            breaker = Empty,
         );
-        let found = self.guarded(id).instrument(span.clone()).await;
-        let (outcome, (state, breaker)) = (outcome(&found), self.breaker.state_name());
+        let step =
+            debug_span!(target: "trace", "directory.find", otel.kind = "internal", otel.status_code = Empty);
+        let found = self.guarded(id).instrument(span.clone()).instrument(step.clone()).await;
+        if found.is_err() {
+            step.record("otel.status_code", "error");
+        }
+        let (outcome, (_, breaker)) = (outcome(&found), self.breaker.state_name());
         span.record("outcome", outcome).record("breaker", breaker);
         counter!("roster_directory_calls_total", "outcome" => outcome).increment(1);
         histogram!("roster_directory_call_duration_seconds", "outcome" => outcome).record(began.elapsed());
-        gauge!("roster_directory_breaker_state").set(state);
+        self.measure();
         span.in_scope(|| tracing::debug!(duration_us = began.elapsed().as_micros(), "asked the directory"));
         found
     }

@@ -3,11 +3,14 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use std::time::{Duration, SystemTime};
+
+use async_nats::jetstream::message::Info;
 use async_nats::jetstream::{AckKind, Message};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt;
 use futures_util::future::Shared;
-use metrics::counter;
+use metrics::{counter, gauge, histogram};
 use roster_domain::BoxError;
 use roster_domain::services::InboundService;
 use tokio::time::sleep;
@@ -15,7 +18,8 @@ use tracing::{Instrument, debug, info_span, warn};
 
 use crate::NatsConfig;
 use crate::dead_letters::NatsDeadLetters;
-use crate::message::{Judge, Judged};
+use crate::message::{Judge, Judged, read};
+use crate::trace;
 
 /// Ends once no further event is to be handled.
 pub(crate) type Stop = Shared<BoxFuture<'static, ()>>;
@@ -69,23 +73,28 @@ impl<'a> Batch<'a> {
         inbound: &InboundService,
         stop: &Stop,
     ) -> Result<bool, BoxError> {
-        let sequence = message.info()?.stream_sequence;
-        let span = info_span!("event", subject = %message.subject, sequence);
+        let info = message.info()?;
+        let span = info_span!("event", subject = %message.subject, sequence = info.stream_sequence);
+        let event = read(message);
+        let traced = trace::processing(message, event.as_ref().ok().and_then(|event| event.trace.as_ref()));
         let judged = Judge { inbound, config: self.config, stop, is_first }
-            .judge(message)
+            .judge(message, event)
             .instrument(span.clone())
+            .instrument(traced.clone())
             .await;
         let outcome = match judged {
             Judged::Stopped => return Ok(false),
             Judged::Applied => "applied",
             Judged::Repeated => "repeated",
             Judged::Dead(reason) => {
+                traced.record("otel.status_code", "error");
                 span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
                 self.dead_letters.put(message, &reason).await?;
                 "dead_lettered"
             }
         };
         counter!("roster_inbound_events_total", "outcome" => outcome).increment(1);
+        measure(&info);
         // One that cannot be acknowledged comes again, and then does nothing.
         message.double_ack().await?;
         Ok(true)
@@ -114,4 +123,13 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// Measures how far behind the stream we are, by a message that is settled.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn measure(info: &Info<'_>) {
+    gauge!("roster_inbound_events_pending").set(info.pending as f64);
+    let kept = u64::try_from(info.published.timestamp_micros()).unwrap_or_default();
+    let lag = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_micros(kept));
+    histogram!("roster_inbound_event_lag_seconds").record(lag.unwrap_or_default());
 }

@@ -14,6 +14,7 @@ mod message;
 mod publisher;
 mod source;
 mod streams;
+mod trace;
 
 pub use config::NatsConfig;
 pub use connection::{Nats, SetupError};

@@ -9,6 +9,7 @@ use tracing::{error, info, warn};
 use crate::NatsConfig;
 use crate::batch::Stop;
 use crate::config::LONGEST_PAUSE;
+use crate::trace;
 
 /// How often an event may be delivered, and be the first to be handled, before it counts as one that ends whoever
 /// handles it. Those behind it are delivered as often, and have done nothing.
@@ -36,13 +37,13 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Reads an event and lets it take effect. A failure that passes is waited for, however long it lasts; one
+    /// Lets an event take effect. A failure that passes is waited for, however long it lasts; one
     /// that does not is given some attempts.
-    pub(crate) async fn judge(&self, message: &Message) -> Judged {
+    pub(crate) async fn judge(&self, message: &Message, event: Result<InboundEvent, String>) -> Judged {
         if self.is_first && message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
             return Judged::Dead(format!("it was delivered more than {DELIVERIES} times, and never settled"));
         }
-        match read(&message.payload) {
+        match event {
             Ok(event) => self.apply(&event).await,
             Err(reason) => Judged::Dead(reason),
         }
@@ -84,7 +85,15 @@ impl Judge<'_> {
     }
 }
 
-fn read(payload: &[u8]) -> Result<InboundEvent, String> {
+/// The event that a message holds. Which trace it is part of, the message's headers say, or else the event itself.
+pub(crate) fn read(message: &Message) -> Result<InboundEvent, String> {
+    let mut event = parse(&message.payload)?;
+    let told = message.headers.as_ref().and_then(trace::told);
+    event.trace = told.or(event.trace);
+    Ok(event)
+}
+
+fn parse(payload: &[u8]) -> Result<InboundEvent, String> {
     let event = serde_json::from_slice(payload).map_err(|error| format!("it is not JSON: {error}"))?;
     InboundEvent::from_cloudevent(&event).map_err(|broken| format!("it breaks rules: {broken}"))
 }
@@ -103,7 +112,7 @@ mod tests {
                 "it breaks rules: Type must be directory.person.saved or directory.person.removed",
             ),
         ] {
-            assert_eq!(read(payload.as_bytes()).unwrap_err(), expected);
+            assert_eq!(parse(payload.as_bytes()).unwrap_err(), expected);
         }
     }
 }

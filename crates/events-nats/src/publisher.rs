@@ -13,9 +13,11 @@ use futures_util::future::join_all;
 use roster_domain::ports::{EventPublisher, PublishError};
 use roster_domain::{BoxError, Change, Event};
 use tokio::time::timeout;
+use tracing::Span;
 
 use crate::Nats;
 use crate::streams::Name;
+use crate::trace;
 
 /// Tells others of events, on the stream `ROSTER`.
 #[derive(Clone)]
@@ -26,6 +28,12 @@ pub struct NatsPublisher {
 }
 
 type Outcome = Result<(), PublishError>;
+
+/// An event that was sent, and the step of its trace that does so.
+struct Sent {
+    acknowledgement: PublishAckFuture,
+    step: Span,
+}
 
 #[async_trait]
 impl EventPublisher for NatsPublisher {
@@ -62,23 +70,33 @@ impl NatsPublisher {
     }
 
     /// Sends an event, and does not wait for the acknowledgement.
-    async fn send(&self, event: &Event) -> Result<PublishAckFuture, PublishError> {
+    async fn send(&self, event: &Event) -> Result<Sent, PublishError> {
         let payload = serde_json::to_vec(event).map_err(|error| PublishError::Refused(error.into()))?;
         let mut headers = HeaderMap::new();
         headers.insert(NATS_MESSAGE_ID, event.id.to_string().as_str());
         headers.insert("Content-Type", "application/cloudevents+json");
         let subject = subject(&event.change);
+        let step = event.trace.as_ref().map_or_else(Span::none, |trace| {
+            trace::tell(trace, &mut headers);
+            trace::publishing(&subject, &mut headers)
+        });
         // A connection that is dead and does not know it takes messages until the client holds no more.
         let sending = self.nats.context.publish_with_headers(subject, headers, Bytes::from(payload));
         match timeout(self.nats.config.answer_timeout, sending).await {
-            Ok(sent) => sent.map_err(|error| self.failed(error)),
+            Ok(Ok(acknowledgement)) => Ok(Sent { acknowledgement, step }),
+            Ok(Err(error)) => Err(self.failed(error)),
             Err(late) => Err(PublishError::Unavailable(late.into())),
         }
     }
 
     /// Waits until the server keeps the event. That it did so before is as good.
-    async fn acknowledged(&self, sent: Result<PublishAckFuture, PublishError>) -> Outcome {
-        sent?.into_future().await.map(drop).map_err(|error| self.failed(error))
+    async fn acknowledged(&self, sent: Result<Sent, PublishError>) -> Outcome {
+        let Sent { acknowledgement, step } = sent?;
+        let kept = acknowledgement.into_future().await;
+        if kept.is_err() {
+            step.record("otel.status_code", "error");
+        }
+        kept.map(drop).map_err(|error| self.failed(error))
     }
 
     fn failed(&self, error: NatsError) -> PublishError {

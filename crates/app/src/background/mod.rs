@@ -19,7 +19,7 @@ use roster_domain::services::{InboundService, RelayService};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tracing::warn;
+use tracing::{Instrument, info_span, warn};
 
 use crate::wiring::Ports;
 use consumer::Consumer;
@@ -44,9 +44,12 @@ struct Loop {
 }
 
 impl Loop {
-    fn start<F: Future<Output = ()> + Send + 'static>(run: impl FnOnce(watch::Receiver<bool>) -> F) -> Self {
+    fn start<F: Future<Output = ()> + Send + 'static>(
+        name: &'static str,
+        run: impl FnOnce(watch::Receiver<bool>) -> F,
+    ) -> Self {
         let flush = watch::Sender::new(false);
-        Self { task: tokio::spawn(run(flush.subscribe())), flush }
+        Self { task: spawn(name, run(flush.subscribe())), flush }
     }
 
     /// Ends once the loop has done the rest of its work.
@@ -55,6 +58,11 @@ impl Loop {
         // A loop that panicked has ended, too, and has said so.
         let _ = self.task.await;
     }
+}
+
+/// Starts a task each of whose lines in the log says which it is.
+fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
+    tokio::spawn(task.instrument(info_span!("background", task = name)))
 }
 
 /// The position of the newest event in the feed, as it changes.
@@ -84,10 +92,10 @@ impl Background {
         };
         let pruner = Pruner { outbox: ports.outbox.clone(), clock: ports.clock.clone(), retention };
         let background = Self {
-            consumer: Loop::start(|flush| consumer.run(flush)),
-            sequencer: Loop::start(|flush| sequencer.run(flush)),
-            relay: Loop::start(|flush| relay.run(flush)),
-            pruner: tokio::spawn(pruner.run()),
+            consumer: Loop::start("consumer", |flush| consumer.run(flush)),
+            sequencer: Loop::start("sequencer", |flush| sequencer.run(flush)),
+            relay: Loop::start("relay", |flush| relay.run(flush)),
+            pruner: spawn("pruner", pruner.run()),
         };
         (background, newest)
     }

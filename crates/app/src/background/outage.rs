@@ -1,6 +1,7 @@
 use tracing::{error, info};
 
 /// Tells of something that fails again and again when it begins, whenever its cause is another, and when it is over.
+#[derive(Debug)]
 pub(crate) struct Outage {
     cause: Option<String>,
     what: &'static str,

@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::{counter, gauge};
-use roster_domain::chain;
-use roster_domain::ports::{Clock, EventLogError, Lead, Outbox};
+use roster_domain::ports::{Clock, Lead, Outbox};
 use roster_domain::services::{RelayService, Relayed};
+use roster_domain::{Position, chain};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tracing::{error, info, warn};
@@ -64,7 +64,7 @@ impl Relay {
             }
         };
         tokio::select! {
-            () = publish(&self.service, &self.outbox, &*self.clock, &mut self.newest, flush) => {}
+            () = publish(&self.service, &*self.clock, &mut self.newest, flush) => {}
             () = lost => warn!("the lead is lost: somebody else may publish events"),
         }
         self.leading.send_replace(None);
@@ -77,7 +77,6 @@ impl Relay {
 /// Publishes until there is nothing new any more and what there is was published.
 async fn publish(
     service: &RelayService,
-    outbox: &Arc<dyn Outbox>,
     clock: &dyn Clock,
     newest: &mut NewestPosition,
     flush: &mut watch::Receiver<bool>,
@@ -90,6 +89,7 @@ async fn publish(
             Ok(relayed) => {
                 store.is_over();
                 tell(&relayed);
+                measure(&relayed, clock, *newest.borrow());
                 if let Some(failure) = &relayed.failure {
                     broker.failed(chain(&**failure));
                     counter!("roster_relay_failures_total").increment(1);
@@ -105,8 +105,6 @@ async fn publish(
                 Some(pausing.next().unwrap_or(LONGEST))
             }
         };
-        // What cannot be measured now is measured with the next round.
-        let _ = measure(outbox, clock, newest).await;
         let Some(pause) = pause else { continue };
         if is_last {
             return;
@@ -135,18 +133,13 @@ fn tell(relayed: &Relayed) {
 
 const OLDEST: &str = "roster_events_oldest_unpublished_seconds";
 
-/// How many events are yet to be published, and how old the oldest of them is.
+/// How many events are yet to be published, and how old the oldest of them is, at the most: that of a drain is told
+/// by the last event that went out. The store is not asked for it, which has enough to do while there is a backlog.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
-async fn measure(
-    outbox: &Arc<dyn Outbox>,
-    clock: &dyn Clock,
-    newest: &NewestPosition,
-) -> Result<(), EventLogError> {
-    let published = outbox.published().await?;
-    let waiting = newest.borrow().get().saturating_sub(published.get()).max(0);
+fn measure(relayed: &Relayed, clock: &dyn Clock, newest: Position) {
+    let waiting = relayed.up_to.map_or(0, |up_to| newest.get().saturating_sub(up_to.get()).max(0));
     gauge!("roster_events_unpublished").set(waiting as f64);
-    let oldest = if waiting > 0 { outbox.unpublished(1).await? } else { Vec::new() };
-    let age = oldest.first().map_or(0, |event| clock.now().as_micros() - event.time.as_micros());
+    let oldest = relayed.looked_at.filter(|_| waiting > 0);
+    let age = oldest.map_or(0, |time| clock.now().as_micros() - time.as_micros());
     gauge!(OLDEST).set(age.max(0) as f64 / 1e6);
-    Ok(())
 }

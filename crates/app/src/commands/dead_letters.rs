@@ -35,7 +35,7 @@ pub enum DeadLettersCommand {
 ///
 /// Where the broker does not answer, or there is no such dead letter.
 pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
-    logging::start(&config.log);
+    logging::start(&config.log, None);
     setup::runtime()?.block_on(async {
         let letters = wiring::dead_letters(&config.events).await?;
         match command {

@@ -33,7 +33,7 @@ pub struct ExportArgs {
 /// Where a setting is wrong, the file cannot be written, or the database fails. Where a reader of standard
 /// output goes away, that is no news: it ends with 1, and says nothing.
 pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
-    logging::start(&config.log);
+    logging::start(&config.log, None);
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);
     let exported = setup::runtime()?.block_on(async {

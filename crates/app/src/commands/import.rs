@@ -48,7 +48,7 @@ pub struct ImportArgs {
 ///
 /// Where a setting is wrong, the file cannot be read, or the database fails.
 pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
-    logging::start(&config.log);
+    logging::start(&config.log, None);
     let format = format(args.format, &args.file)?;
     let (file, length) = open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let failed = Failed::to(args.errors.as_deref())?;

@@ -24,7 +24,7 @@ pub struct RepublishArgs {
 ///
 /// Where the database does not answer, or no longer has all of them.
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
-    logging::start(&config.log);
+    logging::start(&config.log, None);
     setup::runtime()?.block_on(async {
         let ports = wiring::ports(config).await?;
         let after = Position::new(args.after.into()).unwrap_or_default();

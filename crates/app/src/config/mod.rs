@@ -7,6 +7,7 @@ mod events;
 mod http;
 mod limits;
 mod log;
+mod telemetry;
 
 pub use access::{AccessConfig, JwksSource};
 pub use database::{DatabaseConfig, DatabaseUrl};
@@ -15,6 +16,7 @@ pub use events::EventsConfig;
 pub use http::{HttpConfig, Origin};
 pub use limits::{LimitsConfig, ProxyHeader, Rate};
 pub use log::{LogConfig, LogFormat};
+pub use telemetry::TelemetryConfig;
 
 use std::time::Duration;
 
@@ -42,6 +44,9 @@ pub struct Config {
     /// What the log looks like.
     #[command(flatten)]
     pub log: LogConfig,
+    /// Where traces and measurements are sent.
+    #[command(flatten)]
+    pub telemetry: TelemetryConfig,
 }
 
 /// A number of seconds, with or without a fraction.

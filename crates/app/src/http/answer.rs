@@ -15,6 +15,7 @@ use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
+use super::measured::Measured;
 use super::methods::{allow_options, is_offer};
 use super::observed::Observed;
 use super::panic::without_panic;
@@ -25,11 +26,12 @@ use super::request_id::{RequestId, X_REQUEST_ID};
 pub(super) async fn answer<B: MessageBody + 'static>(
     lifecycle: web::Data<Lifecycle>,
     limits: web::Data<Limits>,
+    measured: web::Data<Measured>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let id = RequestId::of(request.headers());
-    let observed = Observed::begin(&request, &id);
+    let observed = Observed::begin(&request, &id, measured);
     let clock = limits.begin(&request);
     let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
     let answer = observed.in_scope(|| match answered {
@@ -37,7 +39,8 @@ pub(super) async fn answer<B: MessageBody + 'static>(
         Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle)),
         Err(late) => Err(Unanswered::new(&late.into(), id, &lifecycle)),
     });
-    observed.end(answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
+    let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
+    observed.end(route, answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
     Ok(answer?)
 }
 

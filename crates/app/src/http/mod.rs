@@ -23,6 +23,7 @@ mod json;
 mod lifecycle;
 mod limits;
 mod list;
+mod measured;
 mod methods;
 mod metrics;
 mod observed;
@@ -84,6 +85,7 @@ pub fn app(
         .app_data(web::Data::new(limits))
         .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
+        .app_data(web::Data::new(measured::Measured::new()))
         .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))

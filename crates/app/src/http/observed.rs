@@ -1,37 +1,45 @@
-//! What is seen of a request: its span, around every line of it in the log, and the one line that each has.
+//! What is seen of a request: its span, around every line of it in the log, the one line that each has, its part of
+//! a trace, and what is measured of it.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::{Method, StatusCode};
+use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::web;
 use tracing::field::Empty;
 use tracing::instrument::Instrumented;
-use tracing::{Instrument, Span, info, info_span};
+use tracing::{Instrument, Span, debug_span, info, info_span};
 
+use super::measured::Measured;
 use super::request_id::RequestId;
+use crate::telemetry::traces;
 
 /// A request under way.
 pub(super) struct Observed {
     began: Instant,
     method: Method,
-    route: Option<String>,
+    uri: Uri,
+    /// Around the lines of the log.
     span: Span,
+    /// The part of a trace; none where traces are sent nowhere.
+    step: Span,
+    measured: web::Data<Measured>,
+    has_ended: bool,
 }
 
 impl Observed {
     /// Begins with a request that was just read.
-    pub(super) fn begin(request: &ServiceRequest, id: &RequestId) -> Self {
-        Self {
-            began: Instant::now(),
-            method: request.method().clone(),
-            route: request.match_pattern(),
-            span: info_span!("request", request_id = %id, principal = Empty),
-        }
+    pub(super) fn begin(request: &ServiceRequest, id: &RequestId, measured: web::Data<Measured>) -> Self {
+        measured.begin(request.request().resource_map());
+        let span = info_span!("request", request_id = %id, principal = Empty, trace_id = Empty);
+        let step = if traces::are_wanted() { step(request, &span) } else { Span::none() };
+        let (method, uri) = (request.method().clone(), request.uri().clone());
+        Self { began: Instant::now(), method, uri, span, step, measured, has_ended: false }
     }
 
-    /// What is done for the request, within its span.
-    pub(super) fn within<F: Future>(&self, work: F) -> Instrumented<F> {
-        work.instrument(self.span.clone())
+    /// What is done for the request, within its spans.
+    pub(super) fn within<F: Future>(&self, work: F) -> Instrumented<Instrumented<F>> {
+        work.instrument(self.span.clone()).instrument(self.step.clone())
     }
 
     /// The same of what does not wait.
@@ -39,16 +47,70 @@ impl Observed {
         self.span.in_scope(work)
     }
 
-    /// Tells how it went, now that there is an answer.
-    pub(super) fn end(self, status: StatusCode) {
-        self.span.in_scope(|| {
-            info!(
-                method = %self.method,
-                route = self.route.as_deref().unwrap_or("none"),
-                status = status.as_u16(),
-                duration_us = u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX),
-                "answered"
-            );
-        });
+    /// Tells how it went, now that there is an answer; `route` is none where the request is not there any more.
+    pub(super) fn end(mut self, route: Option<String>, status: StatusCode) {
+        self.tell(route, Some(status));
     }
+
+    fn tell(&mut self, route: Option<String>, status: Option<StatusCode>) {
+        self.has_ended = true;
+        let (took, method) = (self.began.elapsed(), &self.method);
+        let route = route.or_else(|| self.measured.route_of(&self.uri));
+        self.measured.end(route.as_deref(), method, status, took);
+        let route = route.as_deref().unwrap_or("none");
+        if !self.step.is_disabled() {
+            tell_trace(&self.step, method, route, status);
+        }
+        let duration_us = micros(took);
+        let _within = self.span.enter();
+        if let Some(status) = status {
+            info!(%method, route, status = status.as_u16(), duration_us, "answered");
+        } else {
+            info!(%method, route, duration_us, "the client went away");
+        }
+    }
+}
+
+impl Drop for Observed {
+    /// A request whose client went away is dropped, and has no answer to tell of.
+    fn drop(&mut self) {
+        if !self.has_ended {
+            self.tell(None, None);
+        }
+    }
+}
+
+/// The part of a trace that goes on from where the client is, with its id beside that of the request.
+fn step(request: &ServiceRequest, span: &Span) -> Span {
+    let _continued = traces::continued(request.headers());
+    let step = debug_span!(
+        target: traces::TARGET,
+        "request",
+        otel.kind = "server",
+        otel.name = Empty,
+        otel.status_code = Empty,
+        http.request.method = %request.method(),
+        http.route = Empty,
+        http.response.status_code = Empty,
+        url.path = request.path(),
+    );
+    if let Some(id) = step.in_scope(traces::current_id) {
+        span.record("trace_id", tracing::field::display(id));
+    }
+    step
+}
+
+/// What a trace tells of a request that ended.
+fn tell_trace(step: &Span, method: &Method, route: &str, status: Option<StatusCode>) {
+    step.record("otel.name", format!("{method} {route}")).record("http.route", route);
+    if let Some(status) = status {
+        step.record("http.response.status_code", status.as_u16());
+    }
+    if status.is_none_or(|status| status.is_server_error()) {
+        step.record("otel.status_code", "error");
+    }
+}
+
+fn micros(took: Duration) -> u64 {
+    u64::try_from(took.as_micros()).unwrap_or(u64::MAX)
 }

@@ -50,6 +50,7 @@ pub(super) fn in_memory() -> Ports {
         broker: Arc::new(NoBroker),
         directory: Arc::new(NoDirectory),
         directory_health: Arc::new(NoDirectory),
+        gauges: Vec::new(),
         clock: Arc::new(ManualClock::default()),
     }
 }

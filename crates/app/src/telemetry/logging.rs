@@ -1,22 +1,25 @@
 use std::io::{self, IsTerminal};
 use std::panic::{self, PanicHookInfo};
 
+use json_subscriber::JsonLayer;
 use tracing::error;
-use tracing_subscriber::Layer;
-use tracing_subscriber::fmt;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// Sends what is logged from here on to standard error.
-pub(crate) fn start(config: &LogConfig) {
-    let lines = fmt::layer().with_writer(io::stderr);
-    let layer = match config.log_format {
-        LogFormat::Text => lines.with_ansi(io::stderr().is_terminal()).with_target(false).boxed(),
-        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+/// What the log's lines go to, or spans.
+pub(super) type Sink = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Sends what is logged from here on to standard error, and spans to `spans`, where they are sent anywhere.
+pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
+    let lines = match config.log_format {
+        LogFormat::Text => text().boxed(),
+        LogFormat::Json => json().boxed(),
     };
-    tracing_subscriber::registry().with(layer.with_filter(config.log.clone())).init();
+    let lines = lines.with_filter(config.log.clone()).boxed();
+    tracing_subscriber::registry().with(spans.into_iter().chain([lines]).collect::<Vec<_>>()).init();
     panic::set_hook(Box::new(panicked));
 }
 
@@ -27,4 +30,20 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     let text = payload.downcast_ref::<String>().map(String::as_str);
     let said = text.or_else(|| payload.downcast_ref().copied()).unwrap_or("unknown");
     error!(place, said, "the code panicked");
+}
+
+fn text() -> impl Layer<Registry> + Send + Sync {
+    fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false)
+}
+
+/// An object a line, with the members of a line beside those of what surrounds it, as a request's `request_id`.
+fn json() -> impl Layer<Registry> + Send + Sync {
+    let mut lines = JsonLayer::new(io::stderr);
+    lines
+        .with_timer("timestamp", fmt::time::SystemTime)
+        .with_level("level")
+        .with_target("target")
+        .with_flattened_event()
+        .with_top_level_flattened_span_list();
+    lines
 }

@@ -1,35 +1,73 @@
 //! Where the crates' measurements come together.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::anyhow;
 use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_process::Collector;
+use opentelemetry::metrics::Meter;
 use tokio::time::interval;
 
+use super::described;
+use super::otlp::Both;
+
 /// The upper bounds of histograms of durations, in seconds.
-const DURATIONS: [f64; 11] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+pub(super) const DURATIONS: [f64; 14] =
+    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+
+/// Measures something that has a state, whenever the measurements are read.
+pub(crate) type Gauge = Arc<dyn Fn() + Send + Sync>;
 
 /// All measurements of this program.
 #[derive(Clone)]
-pub struct Metrics(PrometheusHandle);
+pub struct Metrics {
+    scraped: PrometheusHandle,
+    process: Collector,
+    gauges: Arc<[Gauge]>,
+}
 
 impl Metrics {
-    /// Collects what is measured from here on, by whatever crate.
-    pub(crate) fn collect() -> Result<Self, BuildError> {
-        Ok(Self(builder()?.install_recorder()?))
+    /// Collects what is measured from here on, by whatever crate; and has `sent` collect it too.
+    pub(crate) fn collect(sent: Option<Meter>) -> anyhow::Result<Self> {
+        let recorder = builder()?.build_recorder();
+        let scraped = recorder.handle();
+        let installed = match sent {
+            None => metrics::set_global_recorder(recorder).map_err(|_| ()),
+            Some(meter) => metrics::set_global_recorder(Both::new(recorder, meter)).map_err(|_| ()),
+        };
+        installed.map_err(|()| anyhow!("something else collects measurements already"))?;
+        let process = Collector::default();
+        process.describe();
+        described::describe();
+        Ok(Self { scraped, process, gauges: Arc::new([]) })
+    }
+
+    /// The same, with these gauges too.
+    pub(crate) fn with(self, gauges: Vec<Gauge>) -> Self {
+        Self { gauges: gauges.into(), ..self }
     }
 
     /// The measurements, in the text format of Prometheus.
     pub(crate) fn render(&self) -> String {
-        self.0.render()
+        self.read_gauges();
+        self.scraped.render()
     }
 
-    /// Keeps what was measured from growing between two readings, until it is dropped.
+    /// Keeps what was measured from growing between two readings, and gauges from standing still where they are
+    /// sent and nobody asks for them, until it is dropped.
     pub(crate) async fn tidy(self) {
         let mut every = interval(Duration::from_secs(5));
         loop {
             every.tick().await;
-            self.0.run_upkeep();
+            self.read_gauges();
+            self.scraped.run_upkeep();
         }
+    }
+
+    fn read_gauges(&self) {
+        self.process.collect();
+        self.gauges.iter().for_each(|gauge| gauge());
     }
 }
 
@@ -41,6 +79,7 @@ fn builder() -> Result<PrometheusBuilder, BuildError> {
 impl Default for Metrics {
     /// Collects nothing.
     fn default() -> Self {
-        Self(PrometheusBuilder::new().build_recorder().handle())
+        let scraped = PrometheusBuilder::new().build_recorder().handle();
+        Self { scraped, process: Collector::default(), gauges: Arc::new([]) }
     }
 }

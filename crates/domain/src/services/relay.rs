@@ -2,7 +2,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ports::{Clock, EventLogError, EventPublisher, Outbox, PublishError, SetAside};
-use crate::{BoxError, Event, Position, chain};
+use crate::{BoxError, Event, Position, Timestamp, chain};
 
 /// How many events are read and published at once.
 const BATCH: usize = 500;
@@ -26,6 +26,10 @@ pub struct Relayed {
     pub failure: Option<BoxError>,
     /// Whether there may be more to publish at once.
     pub more: bool,
+    /// Up to where all events are published, or set aside; none where there were none to publish.
+    pub up_to: Option<Position>,
+    /// When the last event was made that was looked at: those that wait are no older.
+    pub looked_at: Option<Timestamp>,
 }
 
 impl RelayService {
@@ -44,6 +48,7 @@ impl RelayService {
         let events = self.outbox.unpublished(BATCH).await?;
         let mut relayed = Relayed { more: events.len() == BATCH, ..Relayed::default() };
         let mut mark = None;
+        relayed.up_to = events.first().and_then(|first| Position::new(first.position.get() - 1));
         for wave in waves(&events) {
             if let Some(last) = self.publish(wave, &mut relayed).await {
                 mark = Some(last);
@@ -53,6 +58,7 @@ impl RelayService {
                 break;
             }
         }
+        relayed.up_to = mark.or(relayed.up_to);
         if let Some(mark) = mark {
             self.outbox.mark_published(mark, relayed.set_aside.clone()).await?;
         }
@@ -64,6 +70,7 @@ impl RelayService {
         let mut last = None;
         let mut outcomes = self.publisher.publish(wave).await.into_iter();
         for event in wave {
+            relayed.looked_at = Some(event.time);
             let untold = || Err(PublishError::Unavailable("what became of the event was not told".into()));
             match outcomes.next().unwrap_or_else(untold) {
                 Ok(()) => relayed.published += 1,

@@ -1,0 +1,100 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use futures_util::stream::BoxStream;
+use roster_domain::ports::{UserRepository, UserRepositoryError};
+use roster_domain::{
+    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
+    Written,
+};
+use tracing::field::Empty;
+use tracing::{Instrument, Span, debug_span};
+
+use super::traces::{self, TARGET};
+
+/// A repository each of whose calls is a span, and each of whose writes says in its commit which.
+pub(super) struct Traced(Arc<dyn UserRepository>);
+
+type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
+
+/// A call of the store.
+macro_rules! step {
+    ($name:literal) => {
+        debug_span!(target: TARGET, $name, otel.kind = "client", otel.status_code = Empty)
+    };
+}
+
+impl Traced {
+    pub(super) fn new(users: Arc<dyn UserRepository>) -> Self {
+        Self(users)
+    }
+}
+
+/// Waits for a call within its span. That an e-mail is taken or a user not there is no error of the store.
+async fn within<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<T> {
+    let outcome = call.instrument(span.clone()).await;
+    if let Err(UserRepositoryError::Unavailable(_) | UserRepositoryError::Internal(_)) = &outcome {
+        span.record("otel.status_code", "error");
+    }
+    outcome
+}
+
+/// A commit that is part of the span; or of what it was part of, where that is not sampled or not wanted.
+fn part_of(span: &Span, commit: Commit) -> Commit {
+    let here = span.in_scope(traces::current);
+    let trace = here.or_else(|| commit.trace.clone());
+    commit.traced(trace)
+}
+
+#[async_trait]
+impl UserRepository for Traced {
+    async fn find(&self, id: UserId) -> Result<Option<User>> {
+        within(step!("users.find"), self.0.find(id)).await
+    }
+
+    async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
+        within(step!("users.find_by_email"), self.0.find_by_email(email)).await
+    }
+
+    async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
+        within(step!("users.list"), self.0.list(query)).await
+    }
+
+    async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
+        let span = step!("users.create");
+        let commit = part_of(&span, commit);
+        within(span, self.0.create(new, commit)).await
+    }
+
+    async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
+        let span = step!("users.create_many");
+        let new = new.into_iter().map(|(new, commit)| (new, part_of(&span, commit))).collect();
+        within(span, self.0.create_many(new)).await
+    }
+
+    async fn update(
+        &self,
+        id: UserId,
+        changes: UserChanges,
+        precondition: Precondition,
+        commit: Commit,
+    ) -> Result<Written<User>> {
+        let span = step!("users.update");
+        let commit = part_of(&span, commit);
+        within(span, self.0.update(id, changes, precondition, commit)).await
+    }
+
+    async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
+        let span = step!("users.delete");
+        let commit = part_of(&span, commit);
+        within(span, self.0.delete(id, precondition, commit)).await
+    }
+
+    async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
+        within(step!("users.acknowledge"), self.0.acknowledge(receipt, at)).await
+    }
+
+    fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
+        self.0.export()
+    }
+}

@@ -1,0 +1,88 @@
+//! Which trace a message is part of, in its headers (W3C Trace Context).
+
+use async_nats::HeaderMap;
+use async_nats::jetstream::Message;
+use opentelemetry::propagation::{Extractor, Injector};
+use opentelemetry::{Context, global};
+use roster_domain::TraceContext;
+use tracing::field::Empty;
+use tracing::{Span, debug_span};
+
+const PARENT: &str = "traceparent";
+const STATE: &str = "tracestate";
+
+/// Says in a message's headers which trace it is part of.
+pub(crate) fn tell(trace: &TraceContext, headers: &mut HeaderMap) {
+    headers.insert(PARENT, trace.traceparent());
+    if let Some(state) = trace.tracestate() {
+        headers.insert(STATE, state);
+    }
+}
+
+/// Which trace a message says that it is part of.
+pub(crate) fn told(headers: &HeaderMap) -> Option<TraceContext> {
+    let headers = Headers(headers);
+    TraceContext::parse(headers.get(PARENT)?, headers.get(STATE))
+}
+
+/// The step of a trace that publishes a message with these headers, which from here on tell of that step.
+pub(crate) fn publishing(subject: &str, headers: &mut HeaderMap) -> Span {
+    let parent = global::get_text_map_propagator(|format| format.extract(&Headers(headers)));
+    let _continued = parent.attach();
+    let step = debug_span!(
+        target: "trace",
+        "publish",
+        otel.kind = "producer",
+        otel.name = %format_args!("publish {subject}"),
+        otel.status_code = Empty,
+        messaging.system = "nats",
+        messaging.destination.name = subject,
+    );
+    step.in_scope(|| {
+        let here = Context::current();
+        global::get_text_map_propagator(|format| format.inject_context(&here, &mut HeadersMut(headers)));
+    });
+    step
+}
+
+/// The step of a trace that handles a message. It goes on from what the message says, or begins a trace.
+pub(crate) fn processing(message: &Message, trace: Option<&TraceContext>) -> Span {
+    let mut headers = HeaderMap::new();
+    if let Some(trace) = trace {
+        tell(trace, &mut headers);
+    }
+    let parent = global::get_text_map_propagator(|format| format.extract(&Headers(&headers)));
+    let _continued = parent.attach();
+    debug_span!(
+        target: "trace",
+        "process",
+        otel.kind = "consumer",
+        otel.name = %format_args!("process {}", message.subject),
+        otel.status_code = Empty,
+        messaging.system = "nats",
+        messaging.destination.name = %message.subject,
+    )
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key).map(async_nats::HeaderValue::as_str)
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.iter().map(|(name, _)| name.as_ref()).collect()
+    }
+}
+
+struct HeadersMut<'a>(&'a mut HeaderMap);
+
+impl Injector for HeadersMut<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // A header without a value is none.
+        if !value.is_empty() {
+            self.0.insert(key, value);
+        }
+    }
+}

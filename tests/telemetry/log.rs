@@ -1,0 +1,142 @@
+//! The log, as a person and as a program reads it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::kit::{
+    Exit, OnSqlite, Output, Program, Raw, Reply, Roster, StandIn, USERS, new_user, suite, user_path,
+};
+
+suite![
+    a_request_is_one_line_for_a_person,
+    a_request_is_one_object_for_a_program,
+    every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret,
+    the_lines_of_what_runs_beside_requests_say_what_that_is,
+    a_client_that_goes_away_is_told_of,
+];
+
+/// The objects that a log in JSON is made of.
+fn objects(exit: &Exit) -> Vec<Value> {
+    let object = |line: &str| match serde_json::from_str(line) {
+        Ok(object @ Value::Object(_)) => object,
+        _ => panic!("no object: {line}"),
+    };
+    exit.stderr.lines().map(object).collect()
+}
+
+/// Those that say this.
+fn saying<'a>(objects: &'a [Value], message: &str) -> Vec<&'a Value> {
+    objects.iter().filter(|object| object["message"] == message).collect()
+}
+
+async fn a_request_is_one_line_for_a_person(roster: Roster) {
+    roster.post(USERS, &new_user("ada")).header("X-Request-Id", "a-request").await.user(201);
+
+    let exit = roster.stop().await;
+
+    let lines: Vec<_> = exit.stderr.lines().filter(|line| line.contains("a-request")).collect();
+    let [line] = lines[..] else { panic!("one line a request: {lines:#?}") };
+    assert!(!line.contains('\u{1b}'), "it is no terminal: {line:?}");
+    for part in
+        [" INFO ", "request_id=a-request", "answered", "method=POST", "route=\"/api/v1/users\"", "status=201"]
+    {
+        assert!(line.contains(part), "{part}: {line}");
+    }
+}
+
+async fn a_request_is_one_object_for_a_program(OnSqlite(database): OnSqlite) {
+    let roster = Program::serving(&database).and(["--log-format", "json"]).serve().await;
+    let ada = roster.user("ada").await;
+    roster.get(&user_path(ada.id)).header("X-Request-Id", "a-request").await.user(200);
+    roster.get("/nowhere/7").await.error(404, "not_found");
+
+    let exit = roster.stop().await;
+
+    let objects = objects(&exit);
+    let answered = saying(&objects, "answered");
+    assert_eq!(answered.len(), 3, "{answered:#?}");
+    let read = answered[1];
+    for (member, expected) in [
+        ("level", json!("INFO")),
+        ("request_id", json!("a-request")),
+        ("method", json!("GET")),
+        ("route", json!("/api/v1/users/{id}")),
+        ("status", json!(200)),
+    ] {
+        assert_eq!(read[member], expected, "{member}: {read}");
+    }
+    assert!(read["duration_us"].is_u64() && read["timestamp"].is_string(), "{read}");
+    assert_eq!((&answered[2]["route"], &answered[2]["status"]), (&json!("none"), &json!(404)));
+}
+
+/// Seen to fail with the log's JSON as it was before, which had the innermost span alone: the lines of a lookup in
+/// the directory had no request.
+async fn every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret(
+    OnSqlite(database): OnSqlite,
+) {
+    let program = Program::serving(&database).and([
+        "--log-format=json",
+        "--log=info,roster_directory_http=debug",
+        "--directory-url=http://127.0.0.1:9",
+    ]);
+    let roster = program.env("DIRECTORY_TOKEN", "secret-4711").serve().await;
+    let asked = roster.get("/api/v1/directory/users/1").header("X-Request-Id", "a-request").await;
+    asked.error(502, "upstream_error");
+    roster.post(USERS, &new_user("canary")).await.user(201);
+    roster.post(USERS, &new_user("canary")).await.error(400, "business_rule");
+    roster
+        .get(&format!("{USERS}?email=canary@example.org"))
+        .header("Authorization", "Bearer secret-4711")
+        .await;
+
+    let exit = roster.stop().await;
+
+    let objects = objects(&exit);
+    for message in ["asked the directory", "could not answer", "answered"] {
+        let lines = saying(&objects, message);
+        assert!(lines.iter().any(|line| line["request_id"] == "a-request"), "{message}: {lines:#?}");
+        assert!(lines.iter().all(|line| line["request_id"].is_string()), "{message}: {lines:#?}");
+    }
+    for secret in ["canary", "secret-4711"] {
+        assert!(!exit.stderr.contains(secret), "{secret} is in the log");
+    }
+}
+
+async fn the_lines_of_what_runs_beside_requests_say_what_that_is(OnSqlite(database): OnSqlite) {
+    let mut roster = Program::serving(&database).and(["--log-format", "json"]).serve().await;
+    let began = |output: &Output| output.stderr.contains("publishing events").then_some(());
+    roster.process().wait_for("the relay began", began).await;
+
+    let exit = roster.stop().await;
+
+    let objects = objects(&exit);
+    let [line] = saying(&objects, "publishing events")[..] else { panic!("{objects:#?}") };
+    assert_eq!((&line["task"], &line["request_id"]), (&json!("relay"), &Value::Null), "{line}");
+}
+
+async fn a_client_that_goes_away_is_told_of(OnSqlite(database): OnSqlite) {
+    let directory = StandIn::answering([Reply::Nothing]).await;
+    let program = Program::serving(&database).and(["--log-format=json", "--directory-url", &directory.url()]);
+    let mut roster = program.serve().await;
+    let mut raw = Raw::to(&roster).await;
+    raw.send("GET /api/v1/directory/users/1 HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: gone\r\n\r\n").await;
+    // Until the directory was asked: nothing is told of a request that was not read.
+    while directory.requests().is_empty() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    raw.reset();
+
+    let told = roster.process().wait_for("it was told", |output| {
+        let mut lines = output.stderr.lines().filter(|line| line.contains("the client went away"));
+        lines.next().map(str::to_owned)
+    });
+    let line: Value = serde_json::from_str(&told.await).unwrap();
+    assert_eq!(line["request_id"], "gone");
+    assert_eq!(line["route"], "/api/v1/directory/users/{external_id}", "{line}");
+
+    let measured = roster.measured().await;
+    assert_eq!(measured["roster_http_requests_total"].sum(&[("status", "abandoned")]), 1.0);
+    assert_eq!(measured["roster_http_requests_in_flight"].sum(&[]), 1.0, "the one that reads this");
+}

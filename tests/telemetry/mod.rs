@@ -1,0 +1,18 @@
+//! How the program is seen from outside: its log, its measurements, and its traces.
+
+mod log;
+mod measurements;
+mod traces;
+
+use libtest_mimic::Trial;
+
+pub(crate) fn suite() -> Vec<Trial> {
+    [log::suite(), measurements::suite(), traces::suite()].into_iter().flatten().collect()
+}
+
+/// A client's place in a trace, which those of the tests go on from.
+const CLIENT: &str = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01";
+/// The trace.
+const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
+/// The step of it.
+const STEP: &str = "00f067aa0ba902b7";
