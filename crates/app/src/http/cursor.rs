@@ -66,6 +66,7 @@ fn digest(order: Order, filter: &UserFilter) -> [u8; 8] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::collection::vec;
     use proptest::prelude::*;
 
     fn query(order: Order, email: Option<&str>, name: Option<&str>) -> UserQuery {
@@ -110,5 +111,40 @@ mod tests {
             let decoded = decode(&text, Order::Ascending, &UserFilter::default());
             prop_assert!(matches!(decoded, Err(ApiError::Malformed(_))));
         }
+
+        /// Bytes of any kind and length, coded as a cursor is: what is taken is what would be given out.
+        #[test]
+        fn what_is_taken_is_a_cursor_that_was_given_out(
+            layout in prop_oneof![Just(LAYOUT), any::<u8>()],
+            digest in prop_oneof![Just(digest(Order::Ascending, &UserFilter::default())), any::<[u8; 8]>()],
+            rest in vec(any::<u8>(), 0..12),
+        ) {
+            let text = URL_SAFE_NO_PAD.encode([&[layout], &digest[..], &rest].concat());
+            let query = UserQuery::default();
+            match decode(&text, query.order, &query.filter) {
+                Ok(id) => prop_assert_eq!(encode(&query, id), text),
+                Err(refused) => prop_assert!(matches!(refused, ApiError::Malformed(_))),
+            }
+        }
+
+        /// One that was given out, with a bit of it turned.
+        #[test]
+        fn a_cursor_that_was_meddled_with_leads_to_no_other_list(id in 1_i64.., bit in 0..17 * 8_usize) {
+            let query = UserQuery::default();
+            let mut bytes = URL_SAFE_NO_PAD.decode(encode(&query, UserId::new(id).unwrap())).unwrap();
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            let decoded = decode(&URL_SAFE_NO_PAD.encode(&bytes), query.order, &query.filter);
+            // The last eight bytes are the id, all of which but a negative one and 0 are as good as another.
+            prop_assert_eq!(decoded.is_ok(), bit / 8 > 8 && (id ^ i64::from_be_bytes(flip(bit))) > 0);
+        }
+    }
+
+    /// The id's bytes with one bit set, of those that a cursor has.
+    fn flip(bit: usize) -> [u8; 8] {
+        let mut flipped = [0; 8];
+        if let Some(byte) = (bit / 8).checked_sub(9) {
+            flipped[byte] = 1 << (bit % 8);
+        }
+        flipped
     }
 }
