@@ -28,7 +28,7 @@ fix:
 ci: check test package
 
 # What takes longer, too: the same tests again and again, so that a flake is seen
-ci-full: ci test-bulk
+ci-full: ci test-bulk test-docs fuzz-api
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
     just stops 50
@@ -53,10 +53,13 @@ slow-clients attackers="1000":
 test-bulk:
     ROSTER_TEST_BULK_USERS=1000000 cargo test --workspace --locked -- bulk::memory
 
-# Hold the server to its description with schemathesis; arguments go to it: `just fuzz-api --max-examples 1000`
-fuzz-api *ARGS:
-    cargo build --locked -p roster
-    tests/fuzz-api {{ ARGS }}
+# Open the API's page in a real Chromium (Debian's chromium and chromium-driver), and send a request through it
+test-docs:
+    just test --include-ignored docs::browser
+
+# Hold the server to its description with schemathesis, on both databases, by more data and from several seeds
+fuzz-api examples="300" seeds="1,2,3,random":
+    ROSTER_TEST_TIMES={{ examples }} ROSTER_FUZZ_SEEDS={{ seeds }} just test fuzz::
 
 # Pack the crates that others can use, as they would be published
 package:

@@ -27,6 +27,7 @@ mod directory;
 mod docs;
 mod errors;
 mod events;
+mod fuzz;
 mod headers;
 mod health;
 mod kit;
@@ -72,6 +73,7 @@ fn main() -> ExitCode {
 /// All tests; those that take longest begin first.
 fn trials() -> Vec<Trial> {
     [
+        fuzz::suite(),
         bulk::suite(),
         people::suite(),
         resilience::suite(),

@@ -1,11 +1,11 @@
-"""Uses the client that was generated as `roster_client`, on the service at the URL that is given."""
+"""Uses the client that was generated as `roster_client`, on the service at the URL, and with the token, that are given."""
 
 import asyncio
 import sys
 from http import HTTPStatus
 from io import BytesIO
 
-from roster_client import Client
+from roster_client import AuthenticatedClient, Client
 from roster_client.api.directory import create_user_from_directory, get_person
 from roster_client.api.events import list_events
 from roster_client.api.service import get_liveness, get_open_api, get_readiness
@@ -39,7 +39,8 @@ from roster_client.models import (
 )
 from roster_client.types import File
 
-client = Client(base_url=sys.argv[1], raise_on_unexpected_status=True)
+_, url, token = sys.argv
+client = AuthenticatedClient(base_url=url, token=token, raise_on_unexpected_status=True)
 
 
 def is_problem(answer, status, error):
@@ -155,6 +156,7 @@ async def follows(ada, gone):
     assert [type(event) for event in of_gone] == [UserCreated, UserDeleted], of_gone
 
 
+is_problem(list_users.sync_detailed(client=Client(base_url=url)), 401, ProblemError.UNAUTHENTICATED)
 assert get_liveness.sync(client=client).status == HealthStatus.ALIVE
 assert get_readiness.sync(client=client).status == HealthStatus.READY
 assert get_open_api.sync(client=client)["openapi"] == "3.1.0"

@@ -1,9 +1,10 @@
 //! What tells clients of the API: its description, and its pages.
 
+mod browser;
 mod openapi;
 mod pages;
 
 /// All tests of it.
 pub(crate) fn suite() -> Vec<libtest_mimic::Trial> {
-    [openapi::suite(), pages::suite()].into_iter().flatten().collect()
+    [browser::suite(), openapi::suite(), pages::suite()].into_iter().flatten().collect()
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod binary;
+mod browser;
 mod clock;
 mod collector;
 mod conduct;
@@ -26,11 +27,13 @@ mod stand_in;
 mod stream;
 mod suite;
 mod tally;
+mod token;
 mod upload;
 mod user;
 mod venv;
 
 pub(crate) use answer::Answer;
+pub(crate) use browser::Browser;
 pub(crate) use clock::UnderAClock;
 pub(crate) use collector::{Collector, Span};
 pub(crate) use conduct::catch_panics;
@@ -47,10 +50,11 @@ pub(crate) use python::Python;
 pub(crate) use raw::Raw;
 pub(crate) use roster::{Program, Roster};
 pub(crate) use run::Run;
-pub(crate) use scale::times;
+pub(crate) use scale::{deadline, times};
 pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};
 pub(crate) use suite::{Given, Suite, suite, trial};
 pub(crate) use tally::{Happened, Tally, Writers, all_users, name_in};
+pub(crate) use token::new_token;
 pub(crate) use upload::{Download, Next, Upload};
 pub(crate) use user::{Page, User};

@@ -61,8 +61,7 @@ impl Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         let mut child = command.spawn().expect("the program starts");
         let id = child.id().expect("a process that was just started has an id");
-        live().insert(id);
-        remember(id);
+        begins(id);
         let (output, log) = watch::channel(Output::default());
         let stdout = child.stdout.take().expect("standard output is piped");
         let stderr = child.stderr.take().expect("standard error is piped");
@@ -155,8 +154,7 @@ impl Process {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        live().remove(&self.id);
-        forget(self.id);
+        ended(self.id);
     }
 }
 
@@ -165,6 +163,18 @@ impl fmt::Display for Log {
         let output = self.0.borrow();
         write!(f, "{}{}", output.stdout, output.stderr)
     }
+}
+
+/// Has a process end with the run, however that ends: one that is ours, or that one of ours has started.
+pub(super) fn begins(id: u32) {
+    live().insert(id);
+    remember(id);
+}
+
+/// It has ended.
+pub(super) fn ended(id: u32) {
+    live().remove(&id);
+    forget(id);
 }
 
 /// Ends all processes that still run.

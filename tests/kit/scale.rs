@@ -16,7 +16,7 @@ pub(crate) fn times(usual: usize) -> usize {
 }
 
 /// How long a test may take.
-pub(super) fn deadline() -> Duration {
+pub(crate) fn deadline() -> Duration {
     if told().is_some() { LONG_DEADLINE } else { DEADLINE }
 }
 

@@ -16,6 +16,8 @@ const HEAD: &str = "\
 body { font: 1rem/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 46rem; padding: 0 1rem; }
 section { border-top: 1px solid #8884; padding: .5rem 0 1rem; }
 section:target { outline: 2px solid #48c; outline-offset: .5rem; }
+h2 a { color: inherit; text-decoration: none; }
+h2 a:hover { text-decoration: underline; }
 dt { font-weight: 600; }
 dd { margin: 0 0 .5rem; }
 </style>

@@ -20,7 +20,7 @@ use std::sync::LazyLock;
 use actix_web::{HttpResponse, web};
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::tag::TagBuilder;
-use utoipa::openapi::{Info, OpenApi, OpenApiBuilder, Server};
+use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 
 use super::problem;
 
@@ -31,7 +31,8 @@ Users over REST, and a feed of what happens to them.
 Every path also answers with a trailing slash. `HEAD` is answered wherever `GET` is, without the body; \
 `OPTIONS` is answered with 204 and `Allow`, as is, with 405, a method that a resource does not take. \
 Every error is a `Problem`; its `type` leads to [what it means](/docs/problems). \
-Members of a request other than those named are ignored, and of parameters that stand twice the last counts.";
+Members of a request other than those named are ignored, and of parameters that stand twice the last counts. \
+Long answers without an `ETag` are compressed for clients that would rather have gzip.";
 
 const TAGS: [(&str, &str); 4] = [
     ("users", "Users: make them, read them, change them, delete them."),
@@ -73,7 +74,6 @@ fn document() -> OpenApi {
     let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
     OpenApiBuilder::new()
         .info(info)
-        .servers(Some([Server::new("/")]))
         .tags(Some(tags))
         .paths(paths)
         .components(Some(components::shared(components).build()))
