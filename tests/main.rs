@@ -18,6 +18,7 @@
     reason = "an assertion of a test fails by a panic"
 )]
 
+mod access;
 mod architecture;
 mod bulk;
 mod clients;
@@ -84,6 +85,7 @@ fn trials() -> Vec<Trial> {
         telemetry::suite(),
         servers::suite(),
         events::suite(),
+        access::suite(),
         users::suite(),
         architecture::suite(),
         directory::suite(),

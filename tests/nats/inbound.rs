@@ -29,7 +29,7 @@ pub(super) fn event(id: &str, verb: &str, local: &str, name: &str) -> Value {
 }
 
 /// Publishes a message, whatever it says.
-pub(super) async fn publish(context: &Context, subject: &str, payload: impl Into<Vec<u8>>) {
+pub(crate) async fn publish(context: &Context, subject: &str, payload: impl Into<Vec<u8>>) {
     let sent =
         context.publish_with_headers(subject.to_owned(), HeaderMap::new(), payload.into().into()).await;
     sent.unwrap().await.expect("the stream takes the message");
@@ -47,7 +47,7 @@ pub(super) async fn names(http: &Http) -> Vec<String> {
 
 /// The service makes the stream of inbound events, and its consumer, as it starts; until then there is none to
 /// publish to.
-pub(super) async fn has_stream(context: &Context) {
+pub(crate) async fn has_stream(context: &Context) {
     until("the consumer is made", async || {
         let Ok(stream) = context.get_stream("DIRECTORY").await else { return false };
         stream.get_consumer::<Config>("roster").await.is_ok()

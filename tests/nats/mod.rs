@@ -5,6 +5,8 @@ mod inbound;
 mod load;
 mod outbound;
 
+pub(crate) use inbound::{has_stream, publish};
+
 use std::time::Duration;
 
 use async_nats::jetstream::Context;

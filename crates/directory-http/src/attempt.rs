@@ -35,7 +35,7 @@ pub(crate) enum AttemptError {
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
     #[error("the answer is no person: {0}")]
-    NoPerson(#[source] serde_json::Error),
+    NoPerson(String),
     #[error("the answer is another person than {0}")]
     AnotherPerson(DirectoryId),
     #[error("the request cannot be made: {0}")]
@@ -111,8 +111,19 @@ async fn person(
         }
         body.extend_from_slice(&chunk);
     }
-    let record: PersonRecord = serde_json::from_slice(&body).map_err(AttemptError::NoPerson)?;
+    let record: PersonRecord =
+        serde_json::from_slice(&body).map_err(|error| AttemptError::NoPerson(misread(&error)))?;
     record.into_person(id).map(Some).ok_or(AttemptError::AnotherPerson(id))
+}
+
+/// What is wrong with an answer, and where. What stands there is not repeated, as it would be of a value that is of
+/// another type: it may be about somebody, and this goes to the log.
+fn misread(error: &serde_json::Error) -> String {
+    let told = error.to_string();
+    if error.is_data() && !told.starts_with("missing field") {
+        return format!("a member is of another type at line {} column {}", error.line(), error.column());
+    }
+    told
 }
 
 /// What kind of error the transport met with.

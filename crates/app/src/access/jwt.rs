@@ -117,12 +117,17 @@ fn principal(claims: &Claims) -> Result<Principal, Refusal> {
     if claims.sub.is_empty() {
         return Err(refused("it has no subject"));
     }
-    let expires =
-        Duration::try_from_secs_f64(claims.exp).ok().and_then(|exp| UNIX_EPOCH.checked_add(exp + LEEWAY));
-    let left = expires.and_then(|expires| expires.duration_since(SystemTime::now()).ok());
-    // One that is for ever is so for as long as can be counted.
-    let until = Instant::now() + left.unwrap_or_default().min(Duration::from_secs(86_400 * 365));
+    let until = Instant::now() + left(claims.exp);
     Ok(Principal::new(format!("jwt:{}", name(&claims.sub)), claims.scope.scopes(), Kind::Jwt(until)))
+}
+
+/// How long a token counts that expires at a time, in seconds since 1970: to the end of that second, and the leeway;
+/// at the most a year, which is as long as anything that asks lives.
+fn left(expires: f64) -> Duration {
+    let expires = Duration::try_from_secs_f64(expires).unwrap_or(Duration::MAX);
+    let counts = expires.saturating_add(LEEWAY + Duration::from_secs(1));
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    counts.saturating_sub(now).min(Duration::from_secs(365 * 86_400))
 }
 
 /// What to call a subject: what it is called, unless that is no word, or may be an e-mail; then a digest of it, by
@@ -155,5 +160,32 @@ fn of(error: &ErrorKind) -> Refusal {
         }
         ErrorKind::MissingRequiredClaim(_) => refused("it lacks one of exp, iss, aud and sub"),
         _ => refused("it is malformed"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_token_counts_to_the_end_of_its_second_and_the_leeway() {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs_f64();
+        assert!((30.0..=31.0).contains(&left(now).as_secs_f64()));
+        assert_eq!(left(now - 32.0), Duration::ZERO);
+        for forever in [1e12, 1e15, 1.844_674_407_370_955e19, f64::MAX] {
+            assert_eq!(left(forever), Duration::from_secs(365 * 86_400), "{forever}");
+        }
+    }
+
+    #[test]
+    fn a_subject_is_named_as_it_is_unless_that_may_be_an_email() {
+        for subject in ["ada", "auth0|5f7c", "a-b_c.d~e", "https://id.example.org/7", &"x".repeat(128)] {
+            assert_eq!(name(subject), subject);
+        }
+        for subject in ["ada@example.org", "a b", "a\nb", "#a", "ä", &"x".repeat(129)] {
+            let name = name(subject);
+            assert!(name.len() == 33 && name.starts_with('#'), "{subject}: {name}");
+        }
+        assert_ne!(name("ada@example.org"), name("eva@example.org"));
     }
 }

@@ -10,14 +10,14 @@ use serde_json::Value;
 
 use super::BASE_PATH;
 use super::accept;
-use super::access::protected;
+use super::access::{principal, protected};
 use super::error::ApiError;
 use super::json::{self, Body, Json};
 use super::lifecycle::Lifecycle;
 use super::position::{self, ROSTER_POSITION};
 use super::query::Query;
 use super::sse::{self, Streams};
-use crate::access::Scope;
+use crate::access::{Gatekeeper, Principal, Scope};
 use crate::wiring::Services;
 
 const BATCH: &str = "application/cloudevents-batch+json";
@@ -38,6 +38,7 @@ async fn feed(
     services: web::Data<Services>,
     streams: web::Data<Streams>,
     lifecycle: web::Data<Lifecycle>,
+    gatekeeper: web::Data<Gatekeeper>,
     request: HttpRequest,
 ) -> Result<HttpResponse, ApiError> {
     let form = accept::choose(request.headers(), &FORMS);
@@ -46,13 +47,27 @@ async fn feed(
     let mut asked = FeedRequest::of(&request)?;
     if form == sse::MEDIA_TYPE {
         asked.after = last_event_id(request.headers())?.or(asked.after);
-        let stream = streams.answer(services.feed.clone(), asked.after, &lifecycle).await?;
+        let until = over(lifecycle, gatekeeper, principal(&request));
+        let stream = streams.answer(services.feed.clone(), asked.after, until).await?;
         // Whoever asks for the head alone is sent nothing more; a stream would go on beside it for ever.
         let head_only = request.method() == Method::HEAD;
         return Ok(if head_only { stream.set_body(body::None::new()).map_into_boxed_body() } else { stream });
     }
     let page = services.feed.read(asked.after, asked.limit).await?;
     Ok(answer(&page, &asked))
+}
+
+/// Ends once the program is told to stop, or whoever follows the feed may do so no longer.
+async fn over(
+    lifecycle: web::Data<Lifecycle>,
+    gatekeeper: web::Data<Gatekeeper>,
+    follower: Option<Principal>,
+) {
+    let follower = follower.unwrap_or_else(Principal::anonymous);
+    tokio::select! {
+        () = lifecycle.stopping() => {}
+        () = gatekeeper.revoked(&follower) => {}
+    }
 }
 
 /// Lets events of others take effect, one after the other.

@@ -13,7 +13,6 @@ use tokio::time::sleep;
 use tracing::error;
 
 use super::error::ApiError;
-use super::lifecycle::Lifecycle;
 use super::position::ROSTER_POSITION;
 use crate::background::NewestPosition;
 
@@ -46,14 +45,15 @@ impl Streams {
         self.idle
     }
 
-    /// The events after a position, or from the oldest that is kept, for as long as the client stays.
+    /// The events after a position, or from the oldest that is kept, for as long as the client stays, but no longer
+    /// than until then.
     ///
     /// What goes wrong before the first of them has an answer of its own.
     pub(super) async fn answer(
         &self,
         feed: FeedService,
         after: Option<Position>,
-        lifecycle: &Lifecycle,
+        until: impl Future<Output = ()> + 'static,
     ) -> Result<HttpResponse, ApiError> {
         // Before the page is read, so that what comes while it is read counts as news.
         let mut news = self.newest.clone();
@@ -68,7 +68,7 @@ impl Streams {
             heartbeat: self.idle / 2,
             _counted: Counted::new(),
         };
-        let events = reader.events(first).take_until(lifecycle.stopping());
+        let events = reader.events(first).take_until(until);
         Ok(HttpResponse::Ok()
             .insert_header((header::CONTENT_TYPE, MEDIA_TYPE))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
