@@ -17,6 +17,7 @@
     clippy::unwrap_used,
     reason = "an assertion of a test fails by a panic"
 )]
+#![expect(clippy::float_cmp, reason = "what is counted is a whole number, in the form that Prometheus has")]
 
 mod access;
 mod architecture;

@@ -14,7 +14,6 @@ pub(crate) fn suite() -> Vec<Trial> {
     [Backend::Sqlite, Backend::Postgres].map(|on| of(on).with_ignored_flag(true)).into()
 }
 
-/// Seen to fail where the policy of the page's content did not let it ask the service.
 async fn a_reader_authorizes_and_sends_a_request_through_the_page(on: Backend) -> Result<(), String> {
     let browser = Browser::open().await?;
     let database = Database::migrated(on).await?;

@@ -7,7 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::SimpleConnection;
-use diesel::{Connection, SqliteConnection};
+use diesel::sql_types::Text;
+use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
 use roster_domain::ports::{EventLog, Outbox, UserRepository};
 use roster_domain::{Event, Position};
 use roster_storage_postgres::{Postgres, PostgresConfig};
@@ -55,6 +56,12 @@ struct Place {
 enum Kept {
     Folder(PathBuf),
     Server(&'static PostgresServer, String),
+}
+
+#[derive(QueryableByName)]
+struct Integrity {
+    #[diesel(sql_type = Text)]
+    told: String,
 }
 
 /// The ports on one database.
@@ -131,6 +138,20 @@ impl Database {
             }
             Kept::Server(server, name) => server.execute_in(name, statements).await,
         }
+    }
+
+    /// Holds a file to what SQLite itself says of it. PostgreSQL would not start on one that is not sound.
+    pub(crate) fn assert_sound(&self) {
+        if self.backend() == Backend::Postgres {
+            return;
+        }
+        let path = self.path();
+        let mut file = SqliteConnection::establish(&path.to_string_lossy()).expect("the file can be opened");
+        let found: Integrity =
+            diesel::sql_query("SELECT integrity_check AS told FROM pragma_integrity_check")
+                .get_result(&mut file)
+                .expect("the file can be read");
+        assert_eq!(found.told, "ok");
     }
 
     /// Keeps all others from writing to the file, as another program does that is amid a transaction.

@@ -81,7 +81,9 @@ fn read(text: &str) -> BTreeMap<String, Family> {
         }
     }
     assert!(help.is_none(), "{help:?} has no type");
-    families.iter().for_each(|(name, family)| check(name, family));
+    for (name, family) in &families {
+        check(name, family);
+    }
     families
 }
 
@@ -129,7 +131,9 @@ fn check(name: &str, family: &Family) {
 
 /// For each set of labels: buckets that grow up to the count, and a sum.
 fn check_histogram(name: &str, family: &Family) {
-    let mut found: BTreeMap<_, (Vec<(f64, f64)>, Option<f64>, bool)> = BTreeMap::new();
+    /// Its buckets, its count, and whether it has a sum.
+    type Found = (Vec<(f64, f64)>, Option<f64>, bool);
+    let mut found: BTreeMap<_, Found> = BTreeMap::new();
     for one in &family.samples {
         let mut labels = one.labels.clone();
         let bound = labels.remove("le").map(|bound| bound.parse().expect("a bound is a number"));

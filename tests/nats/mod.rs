@@ -3,6 +3,7 @@
 mod dead_letters;
 mod inbound;
 mod load;
+mod outage;
 mod outbound;
 
 pub(crate) use inbound::{has_stream, publish};
@@ -19,7 +20,7 @@ use tokio::time::{sleep, timeout};
 use crate::kit::{Database, OwnNats, Program};
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [load::suite(), outbound::suite(), inbound::suite(), dead_letters::suite()]
+    [load::suite(), outage::suite(), outbound::suite(), inbound::suite(), dead_letters::suite()]
         .into_iter()
         .flatten()
         .collect()

@@ -18,7 +18,7 @@ suite![
     what_a_broker_lost_is_published_again,
 ];
 
-async fn metric(http: &Http, name: &str) -> Option<f64> {
+pub(super) async fn metric(http: &Http, name: &str) -> Option<f64> {
     let metrics = http.get("/metrics").await.any_body(200).text();
     let line = metrics.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '))?;
     Some(line.parse().expect("a measurement is a number"))

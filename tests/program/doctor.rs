@@ -22,6 +22,7 @@ suite![
     a_broker_that_is_away_will_not_do_and_its_password_is_not_told,
     a_directory_is_asked,
     an_address_that_somebody_else_has_will_not_do,
+    credentials_are_looked_at,
     a_setting_that_is_wrong_is_one_line_among_others,
 ];
 
@@ -64,7 +65,7 @@ async fn all_is_well_beside_a_service_that_serves(roster: Roster) {
     let all = lines(&exit);
     assert!(all.iter().all(|(verdict, ..)| *verdict == "ok"), "{exit:?}");
     let about: BTreeSet<_> = all.iter().map(|(_, about, _)| *about).collect();
-    let expected = ["address", "broker", "clock", "database", "directory", "schema"];
+    let expected = ["access", "address", "broker", "clock", "database", "directory", "schema"];
     assert_eq!(about, BTreeSet::from(expected));
     let name = if roster.database().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" };
     assert!(verdict(&exit, "database").1.contains(name), "{exit:?}");
@@ -186,6 +187,24 @@ async fn an_address_that_somebody_else_has_will_not_do(OnSqlite(database): OnSql
     let taken = stand_in.url().replace("http://", "");
     let exit = Program::with(["doctor", "--database-url", database.url(), "--listen", &taken]).run().await;
     assert_eq!((exit.code, verdict(&exit, "address").0), (Some(1), "failed"), "{exit:?}");
+}
+
+async fn credentials_are_looked_at(OnSqlite(database): OnSqlite) {
+    let folder = tempdir().unwrap();
+    let file = folder.path().join("tokens").display().to_string();
+    let made =
+        Program::with(["token", "new", "--name", "ada", "--scopes", "users:read", "--tokens-file", &file]);
+    assert_eq!(made.run().await.code, Some(0));
+    let exit = doctor(&database).and(["--tokens-file", &file]).run().await;
+    assert_eq!(verdict(&exit, "access"), ("ok", "the file of tokens knows 1"), "{exit:?}");
+
+    let keys = ["--jwks", "http://127.0.0.1:1/jwks", "--jwt-issuer", "a", "--jwt-audience", "b"];
+    let exit = doctor(&database).and(keys).run().await;
+    assert_eq!((exit.code, verdict(&exit, "access").0), (Some(1), "failed"), "{exit:?}");
+
+    let exit = doctor(&database).and(["--listen", "192.0.2.1:80"]).run().await;
+    let (settings, told) = verdict(&exit, "settings");
+    assert!(settings == "failed" && told.contains("--allow-anonymous"), "{exit:?}");
 }
 
 async fn a_setting_that_is_wrong_is_one_line_among_others(OnSqlite(database): OnSqlite) {

@@ -36,6 +36,7 @@ async fn every_acknowledged_change_has_one_event_after_crashes(database: Databas
         };
         timeout(Duration::from_secs(60), worked).await.expect("the service works until it is killed");
         roster.kill().await;
+        database.assert_sound();
         for writer in writers {
             writer.await.expect("a writer sees right answers, or none");
         }

@@ -4,19 +4,24 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Backend, Program, Raw, Roster, USERS, new_user, suite};
+use crate::kit::{Backend, Database, Program, Raw, USERS, new_user, suite, times};
 
 suite![clients_that_reset_their_connection_leave_nothing_half_done];
 
-async fn clients_that_reset_their_connection_leave_nothing_half_done(given: Roster) {
-    let database = given.database().clone();
+async fn clients_that_reset_their_connection_leave_nothing_half_done(database: Database) {
     let roster = Program::serving(&database).and(["--database-pool-size", "4"]).serve().await;
-    for nth in 0..200_u64 {
+    let resets = times(200);
+    for nth in 0..resets as u64 {
         let body = new_user(&format!("reset{nth}")).to_string();
         let mut raw = Raw::to(&roster).await;
         let length = body.len();
-        raw.send(format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}")).await;
-        // From before it was read until after it was answered.
+        let request = format!(
+            "POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+        );
+        // One in four ends amid the request; the others from before it was read until after it was answered.
+        let sent =
+            if nth % 4 == 0 { usize::try_from(nth).unwrap() * 7 % request.len() } else { request.len() };
+        raw.send(&request[..sent]).await;
         sleep(Duration::from_micros(50 * (nth % 100))).await;
         raw.reset();
     }
@@ -27,7 +32,7 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(given: Rost
     };
     timeout(Duration::from_secs(60), settled).await.expect("the service answers again");
     // The pool is whole: as many requests at once as there are connections, several times over.
-    for round in 0..10 {
+    for round in 0..resets.min(5_000) / 20 {
         let requests = (0..4).map(|nth| {
             let roster = &roster;
             async move { roster.user(&format!("after{round}-{nth}")).await }
@@ -42,6 +47,12 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(given: Rost
             }
         };
         timeout(Duration::from_secs(10), settled).await.expect("no connection is left in a transaction");
+        // The pool, and one for health checks, one for the lead.
+        let open = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'roster'"
+        );
+        let connections = server.count(&open).await;
+        assert!(connections <= 4 + 2, "{connections} connections");
     }
     let (users, mut target) = (roster.events().await.len(), format!("{USERS}?limit=100"));
     let mut listed = 0;
@@ -51,5 +62,6 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(given: Rost
         let Some(link) = page.link else { break };
         target = roster.resolve(&target, &link);
     }
+    eprintln!("{resets} resets, {users} users");
     assert_eq!(listed, users, "users and events are one to one");
 }

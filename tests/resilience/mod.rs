@@ -5,6 +5,7 @@ mod connections;
 mod crash;
 mod disconnect;
 mod failover;
+mod file;
 mod language;
 mod outage;
 mod pgbouncer;
@@ -28,6 +29,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         crash::suite(),
         disconnect::suite(),
         failover::suite(),
+        file::suite(),
         language::suite(),
         outage::suite(),
         pgbouncer::suite(),

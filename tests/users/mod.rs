@@ -1,5 +1,6 @@
 //! `/api/v1/users`, as the contract has it.
 
+mod concurrent;
 mod create;
 mod delete;
 mod idempotency;
@@ -15,6 +16,7 @@ use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
     [
+        concurrent::suite(),
         create::suite(),
         rules::suite(),
         read::suite(),

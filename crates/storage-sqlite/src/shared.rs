@@ -20,6 +20,9 @@ pub(crate) const MOST: usize = 32;
 
 /// A write that may share its transaction, with whoever waits for its outcome.
 pub(crate) trait Share: Send {
+    /// Whether somebody still waits for its outcome.
+    fn is_awaited(&self) -> bool;
+
     /// Does it, and keeps the outcome. Fails where the transaction is in doubt, which others share.
     fn attempt(&mut self, conn: &mut SqliteConnection) -> Result<(), InDoubt>;
 
@@ -61,6 +64,10 @@ where
     Work: Fn(&mut SqliteConnection) -> Result<T, Error> + Send,
     T: Send,
 {
+    fn is_awaited(&self) -> bool {
+        !self.answer.is_closed()
+    }
+
     fn attempt(&mut self, conn: &mut SqliteConnection) -> Result<(), InDoubt> {
         // A transaction within the shared one is a savepoint: a write that fails takes back its own steps alone.
         let outcome = conn.transaction(&self.work);
@@ -88,6 +95,8 @@ where
 
 /// Does writes in one transaction, or each in its own where there is but one, or where that fails.
 pub(crate) fn commit(kept: &mut Kept<'_>, mut batch: Vec<Box<dyn Share>>) {
+    // Whoever gave up may have said so: what was not begun is not done.
+    batch.retain(|one| one.is_awaited());
     if batch.len() > 1 {
         let mut done = Together::InDoubt;
         kept.run(|conn| {

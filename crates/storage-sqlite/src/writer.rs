@@ -1,8 +1,8 @@
 //! The one connection that writes, on a thread of its own.
 //!
 //! A unit of work is one closure, so that no future ever holds a transaction half done. Work waits its turn
-//! in a queue that is bounded, and is done whole even where nobody waits for it any more. Of what waits, short
-//! writes [share a commit](crate::shared).
+//! in a queue that is bounded, and is done whole once it was begun, though nobody wait for it any more. Of what
+//! waits, short writes [share a commit](crate::shared).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -49,6 +49,10 @@ impl Writer {
     ) -> Result<T, Error> {
         let (answer, outcome) = oneshot::channel();
         let job = Job::Alone(Box::new(move |conn| {
+            if answer.is_closed() {
+                // Whoever asked has given up, and may have said so: what was not begun is not done.
+                return true;
+            }
             let outcome = conn.and_then(|conn| conn.immediate_transaction(work));
             let sound = outcome.as_ref().map_or_else(Error::spares_connection, |_| true);
             // Whoever asked may be gone; what was done stays.

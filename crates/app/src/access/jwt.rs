@@ -73,6 +73,11 @@ impl Jwts {
         Self { keys, issuer: issuer.to_owned(), audience: audience.to_owned() }
     }
 
+    /// Whether there are keys to hold a token against, wherever they come from.
+    pub(super) async fn has_keys(&self) -> bool {
+        self.keys.keys(None).await.is_some()
+    }
+
     /// The principal of a token, until it expires.
     pub(super) async fn principal(&self, token: &str) -> Result<Principal, Refusal> {
         if token.len() > MAX_BYTES {

@@ -3,6 +3,7 @@
 //! A [`Gatekeeper`] knows the credentials; a [`Principal`] is whom it let in. Which scope a request needs is
 //! declared beside its route.
 
+mod examination;
 mod jwks;
 mod jwt;
 mod key_ring;

@@ -4,10 +4,11 @@ use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use roster_domain::ports::{Finding, Verdict};
+use roster_domain::ports::{Examination, Finding, Verdict};
 
 use super::health;
-use crate::config::Config;
+use crate::access::Gatekeeper;
+use crate::config::{Config, HttpConfig};
 use crate::failure::Failure;
 use crate::{server, setup, wiring};
 
@@ -30,7 +31,9 @@ pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
 
 async fn examine(config: &Config) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for examination in wiring::examinations(config).await {
+    let mut examinations = vec![access(config)];
+    examinations.extend(wiring::examinations(config).await);
+    for examination in examinations {
         match examination {
             Ok(examination) => findings.extend(examination.examine().await),
             Err(refused) => findings.push(Finding::failed(SETTINGS, refused.to_string())),
@@ -38,6 +41,12 @@ async fn examine(config: &Config) -> Vec<Finding> {
     }
     findings.push(address(config).await);
     findings
+}
+
+/// Who is let in, if what is set about that goes together.
+fn access(config: &Config) -> Result<Box<dyn Examination>, Failure> {
+    config.access.check(config.http.listen, HttpConfig::LISTEN)?;
+    Ok(Box::new(Gatekeeper::start(&config.access)?))
 }
 
 /// Whether the address is free, or the program serves there already.
