@@ -132,5 +132,5 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
 const TAKE_OVER: Duration = Duration::from_secs(5);
 
 async fn leads(roster: &Roster) -> bool {
-    roster.get("/metrics").await.any_body(200).text().contains("roster_relay_leads 1")
+    roster.get("/metrics").await.any_body(200).text().contains("\nroster_relay_leads 1\n")
 }

@@ -193,7 +193,7 @@ async fn credentials_are_looked_at(OnSqlite(database): OnSqlite) {
     let folder = tempdir().unwrap();
     let file = folder.path().join("tokens").display().to_string();
     let made =
-        Program::with(["token", "new", "--name", "ada", "--scopes", "users:read", "--tokens-file", &file]);
+        Program::with(["token", "new", "--name", "ada", "--scope", "users:read", "--tokens-file", &file]);
     assert_eq!(made.run().await.code, Some(0));
     let exit = doctor(&database).and(["--tokens-file", &file]).run().await;
     assert_eq!(verdict(&exit, "access"), ("ok", "the file of tokens knows 1"), "{exit:?}");

@@ -134,7 +134,7 @@ async fn a_client_that_goes_away_is_told_of(OnSqlite(database): OnSqlite) {
     });
     let line: Value = serde_json::from_str(&told.await).unwrap();
     assert_eq!(line["request_id"], "gone");
-    assert_eq!(line["route"], "/api/v1/directory/users/{external_id}", "{line}");
+    assert_eq!(line["route"], "/api/v1/directory/users/{id}", "{line}");
 
     let measured = roster.measured().await;
     assert_eq!(measured["roster_http_requests_total"].sum(&[("status", "abandoned")]), 1.0);

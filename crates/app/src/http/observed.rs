@@ -87,8 +87,6 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
         target: traces::TARGET,
         "request",
         otel.kind = "server",
-        otel.name = Empty,
-        otel.status_code = Empty,
         http.request.method = %request.method(),
         http.route = Empty,
         http.response.status_code = Empty,
@@ -102,13 +100,12 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
 
 /// What a trace tells of a request that ended.
 fn tell_trace(step: &Span, method: &Method, route: &str, status: Option<StatusCode>) {
-    step.record("otel.name", format!("{method} {route}")).record("http.route", route);
+    step.record("http.route", route);
     if let Some(status) = status {
         step.record("http.response.status_code", status.as_u16());
     }
-    if status.is_none_or(|status| status.is_server_error()) {
-        step.record("otel.status_code", "error");
-    }
+    let has_failed = status.is_none_or(|status| status.is_server_error());
+    step.in_scope(|| traces::conclude(format!("{method} {route}"), has_failed));
 }
 
 fn micros(took: Duration) -> u64 {

@@ -35,6 +35,13 @@ const MEASURED: &[Measured] = &[
         "How long the head of an answer took, by method and route.",
     ),
     one("roster_http_requests_in_flight", Gauge, "Requests that are under way."),
+    one(
+        "roster_requests_in_flight",
+        Gauge,
+        "Requests that hold a place, of as many as there are at the most.",
+    ),
+    one("roster_requests_shed_total", Counter, "Requests that found no place."),
+    one("roster_requests_limited_total", Counter, "Requests of clients that asked too often."),
     one("roster_event_streams", Gauge, "Clients that follow the feed as server-sent events."),
     one("roster_relay_leads", Gauge, "1 where this program publishes events, among all on one database."),
     one("roster_events_unpublished", Gauge, "Events that are yet to be published."),

@@ -5,7 +5,7 @@
 
 use actix_web::http::header::{HeaderMap, HeaderName};
 use opentelemetry::propagation::Extractor;
-use opentelemetry::trace::TraceContextExt;
+use opentelemetry::trace::{Status, TraceContextExt};
 use opentelemetry::{Context, ContextGuard, TraceId, global};
 use roster_domain::TraceContext;
 use tracing::Level;
@@ -42,6 +42,15 @@ pub(crate) fn current() -> Option<TraceContext> {
     let parent = format!("00-{}-{}-{:02x}", here.trace_id(), here.span_id(), here.trace_flags());
     // Where no trace is being written, its ids are nothing but zeroes, and so no ids.
     TraceContext::parse(&parent, Some(&state))
+}
+
+/// Names the span that is being written, now that it is known what it is of, and says whether that failed.
+pub(crate) fn conclude(name: String, has_failed: bool) {
+    let context = Context::current();
+    context.span().update_name(name);
+    if has_failed {
+        context.span().set_status(Status::error(""));
+    }
 }
 
 struct Headers<'a>(&'a HeaderMap);
