@@ -18,7 +18,6 @@ async fn ada(http: &Http) -> Answer {
     http.post(USERS, &new_user("ada")).header("Idempotency-Key", "key").await
 }
 
-/// Seen to fail where a change was dated by the clock alone (`updated_at` went back).
 async fn changes_follow_each_other_though_the_clock_goes_back(UnderAClock(database, clock): UnderAClock) {
     let roster = clock.of(Program::serving(&database)).serve().await;
     let created = roster.user("ada").await;

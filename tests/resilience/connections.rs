@@ -42,8 +42,6 @@ async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(
     assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
 }
 
-/// Seen to fail where what ended a connection was no reason for 503 (500), and where a read that met a connection
-/// that was ended was not tried on another (reads that are unavailable).
 async fn connections_that_the_server_ends_under_load_lose_nothing(OnPostgres(database): OnPostgres) {
     let roster = Program::serving(&database).serve().await;
     let writers = Writers::start(&roster, 8);
@@ -74,8 +72,7 @@ async fn connections_that_the_server_ends_under_load_lose_nothing(OnPostgres(dat
     works_again(&roster).await;
 }
 
-/// Four connections, and a row that is locked from outside. Seen to fail where a wait for a connection had no end
-/// (no answer to some), and where one for a lock had none.
+/// Four connections, and a row that is locked from outside.
 async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     OnPostgres(database): OnPostgres,
 ) {

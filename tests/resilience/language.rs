@@ -8,7 +8,6 @@ use crate::kit::{InGerman, USERS, Writers, new_user, suite, user_path};
 
 suite![trouble_is_told_in_the_same_way_whatever_language_the_server_speaks];
 
-/// Seen to fail where an error was known by its English message alone (500).
 async fn trouble_is_told_in_the_same_way_whatever_language_the_server_speaks(InGerman(server): InGerman) {
     let client = server.client().await.expect("the server answers");
     let refused = client.batch_execute("SELECT * FROM nowhere").await.expect_err("there is no such table");

@@ -27,8 +27,6 @@ async fn a_service_survives_a_server_that_stops_and_starts(server: OwnPostgres) 
     assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
 }
 
-/// Seen to fail where a write was acknowledged before its commit (lost), and where a server that was starting up
-/// was no reason for 503 (500 where it should be 503).
 async fn nothing_acknowledged_is_lost_where_the_server_is_killed(server: OwnPostgres) {
     let roster = serving(server.url()).serve().await;
     let writers = Writers::start(&roster, 8);

@@ -59,8 +59,7 @@ async fn all_of_the_api_works_behind_a_proxy(proxied: Proxied) {
     assert_eq!(roster.stop().await.code, Some(0));
 }
 
-/// Two programs, each with more connections to the proxy than that has to the server. Seen to fail where a read had
-/// no transaction of its own (500: its prepared statement was on another session).
+/// Two programs, each with more connections to the proxy than that has to the server.
 async fn programs_that_share_the_sessions_of_a_proxy_do_not_meet(proxied: Proxied) {
     let (one, two) = (serving(&proxied).serve().await, serving(&proxied).serve().await);
     let tallies = [(&one, "one"), (&two, "two")].map(|(roster, name)| Writers::of(roster, 8, name));

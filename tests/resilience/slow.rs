@@ -74,7 +74,7 @@ async fn what_is_delayed_a_little_is_answered_all_the_same(given: OnPostgres) {
     behind.recovers().await;
 }
 
-/// Seen to fail where a statement without an answer had no deadline (no answer for as long as it was waited for).
+/// Seen to fail where a request had a deadline of a minute (the answers came after 32 s).
 async fn what_is_delayed_beyond_the_deadline_is_unavailable(given: OnPostgres) {
     let behind = Behind::a_gateway(given).await;
     behind.gateway.delay(Duration::from_secs(8));

@@ -27,7 +27,6 @@ async fn migrate_further(database: &Database) {
     database.execute(&format!("{begin}; {step}; COMMIT")).await;
 }
 
-/// Seen to fail where a column was added that has no default (500).
 async fn a_program_at_work_goes_on_when_a_newer_one_migrates(database: Database) {
     let roster = Program::serving(&database).serve().await;
     let writers = Writers::start(&roster, 4);
