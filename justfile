@@ -28,7 +28,7 @@ fix:
 ci: check test package
 
 # What takes longer, too: the same tests again and again, so that a flake is seen
-ci-full: ci test-bulk test-docs fuzz-api
+ci-full: ci test-bulk test-docs fuzz-api image
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
     just stops 50
@@ -60,6 +60,10 @@ test-docs:
 # Hold the server to its description with schemathesis, on both databases, by more data and from several seeds
 fuzz-api examples="300" seeds="1,2,3,random":
     ROSTER_TEST_TIMES={{ examples }} ROSTER_FUZZ_SEEDS={{ seeds }} just test fuzz::
+
+# Build the image, start it with PostgreSQL and NATS, and ask it as a client would
+image:
+    tests/image
 
 # Pack the crates that others can use, as they would be published
 package:
