@@ -202,7 +202,8 @@ async fn credentials_are_looked_at(OnSqlite(database): OnSqlite) {
     let exit = doctor(&database).and(keys).run().await;
     assert_eq!((exit.code, verdict(&exit, "access").0), (Some(1), "failed"), "{exit:?}");
 
-    let exit = doctor(&database).and(["--listen", "192.0.2.1:80"]).run().await;
+    let program = Program::with(["doctor", "--database-url", database.url(), "--listen", "192.0.2.1:80"]);
+    let exit = program.run().await;
     let (settings, told) = verdict(&exit, "settings");
     assert!(settings == "failed" && told.contains("--allow-anonymous"), "{exit:?}");
 }
