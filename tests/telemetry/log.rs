@@ -71,8 +71,6 @@ async fn a_request_is_one_object_for_a_program(OnSqlite(database): OnSqlite) {
     assert_eq!((&answered[2]["route"], &answered[2]["status"]), (&json!("none"), &json!(404)));
 }
 
-/// Seen to fail with the log's JSON as it was before, which had the innermost span alone: the lines of a lookup in
-/// the directory had no request.
 async fn every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret(
     OnSqlite(database): OnSqlite,
 ) {

@@ -56,7 +56,6 @@ async fn until(http: &Http, what: &str, holds: impl Fn(&BTreeMap<String, Family>
     timeout(Duration::from_secs(60), waited).await.unwrap_or_else(|_| panic!("not measured: {what}"));
 }
 
-/// Seen to fail with a line of the list that nothing measures, and with a measurement that is not in the list.
 async fn what_the_readme_lists_is_measured_and_nothing_else(WithNats(database, nats): WithNats) {
     let person = r#"{"id": 1, "name": "Leanne Graham", "username": "Bret", "email": "leanne@example.org"}"#;
     let directory = StandIn::answering([Reply::json(200, person)]).await;
@@ -136,7 +135,6 @@ async fn requests_are_counted_by_method_route_and_status(roster: Roster) {
     assert_eq!(durations.sum(&[("method", "GET"), ("route", one)]), 5.0, "{durations:#?}");
 }
 
-/// Seen to fail with the path in the place of the route.
 async fn routes_and_methods_that_nobody_knows_make_no_series_of_their_own(roster: Roster) {
     let before = roster.measured().await;
     let before = before.get("roster_http_requests_total").map_or(0, |of| of.samples.len());

@@ -59,7 +59,6 @@ fn place(span: &Span) -> String {
     format!("00-{}-{}-01", span.trace, span.id)
 }
 
-/// Seen to fail with a commit that does not tell its trace, and with a message that does not.
 async fn one_trace_goes_from_a_request_through_the_outbox_to_what_another_program_does(
     WithNats(database, nats): WithNats,
 ) {
@@ -147,7 +146,6 @@ async fn without_a_collector_nothing_is_traced(WithNats(database, nats): WithNat
     assert!(!directory.requests()[0].to_lowercase().contains("traceparent"), "{:?}", directory.requests());
 }
 
-/// Seen to fail without the flush at the end.
 async fn what_is_left_is_sent_before_the_program_ends(OnSqlite(database): OnSqlite) {
     let collector = Collector::start().await;
     let program = observed(Program::serving(&database), &collector, "roster");
