@@ -1,8 +1,7 @@
 //! No secret leaves, and no e-mail is logged: canaries are sent along every path, and looked for in whatever the
 //! program lets be seen.
 //!
-//! It found that a directory's answer with a member of another type was repeated in the log. Seen to fail with a line of the log that has the header `Authorization` of a request, and with one that has the
-//! message of an event that comes in.
+//! Seen to fail where the log repeated what stands in a directory's answer, in the place of a member of another type.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
