@@ -17,12 +17,16 @@ use super::suite::Given;
 /// Variables that would change what the program does.
 const SETTINGS: [&str; 6] = ["ROSTER_", "DATABASE_URL", "NATS_URL", "DIRECTORY_", "RUST_LOG", "OTEL_"];
 
+/// Who is nobody, on Linux.
+const NOBODY: u32 = 65_534;
+
 /// How the program is to be started.
 #[derive(Clone, Default)]
 pub(crate) struct Program {
     arguments: Vec<OsString>,
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
+    is_nobody: bool,
     database: Option<Database>,
 }
 
@@ -66,6 +70,13 @@ impl Program {
         self
     }
 
+    /// As a user who may write nothing that is not everybody's: also where the tests are root's, who may.
+    #[must_use]
+    pub(crate) fn by_nobody(mut self) -> Self {
+        self.is_nobody = true;
+        self
+    }
+
     /// Starts it.
     pub(crate) async fn start(&self) -> Process {
         let run = Run::current();
@@ -76,6 +87,9 @@ impl Program {
         }
         let folder = self.folder.as_deref().unwrap_or(run.folder().path());
         command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(folder);
+        if self.is_nobody && rustix::process::getuid().is_root() {
+            command.uid(NOBODY).gid(NOBODY);
+        }
         Process::start(&mut command)
     }
 

@@ -18,6 +18,7 @@ use crate::kit::{
 
 suite![
     a_full_disk_refuses_writes_until_there_is_room,
+    a_file_that_may_not_be_written_is_told_at_the_start,
     a_program_that_holds_the_file_is_waited_for_and_then_told_of,
     eight_writers_wait_their_turn_and_none_is_refused,
 ];
@@ -137,6 +138,30 @@ async fn a_full_disk_refuses_writes_until_there_is_room(disk: Disk) {
     let roster = serving(&file).serve().await;
     let stored = all_users(&roster).await;
     assert!(made.iter().all(|user| stored.get(&user.id) == Some(user)), "an acknowledged user is lost");
+}
+
+/// Seen to fail where it was only tried to begin a transaction: the service started, and each write failed.
+async fn a_file_that_may_not_be_written_is_told_at_the_start(OnSqlite(database): OnSqlite) {
+    let ada = Program::serving(&database).serve().await.user("ada").await;
+    let file = database.path();
+    let may = |mode| {
+        use std::os::unix::fs::PermissionsExt;
+        fs::set_permissions(&file, fs::Permissions::from_mode(mode)).expect("the file is ours");
+    };
+    may(0o444);
+    let program = Program::serving(&database).by_nobody();
+    for command in [Program::serving(&database).by_nobody(), program.and(["--migrate=false"])] {
+        let exit = command.run().await;
+        assert_eq!(exit.code, Some(2), "{exit:?}");
+        let told = exit.stderr.lines().filter(|line| line.contains("--database-url (DATABASE_URL)"));
+        assert!(told.count() == 1 && exit.stderr.contains("roster.db"), "{exit:?}");
+    }
+    let doctor = Program::with(["doctor", "--listen", "127.0.0.1:0", "--database-url", database.url()]);
+    let exit = doctor.by_nobody().run().await;
+    assert!(exit.code == Some(1) && exit.stdout.contains("readonly"), "{exit:?}");
+    may(0o644);
+    let roster = Program::serving(&database).serve().await;
+    assert_eq!(roster.get(USERS).await.page().items, [ada]);
 }
 
 /// As `roster import` beside the service does for moments, and a person with SQLite's own shell for longer.

@@ -15,6 +15,11 @@ use crate::{SetupError, SqliteConfig};
 /// other without waiting.
 const TRIES: u32 = 50;
 
+/// Finds out whether the file can be written, and leaves it as it is. To begin is not enough: of a file that may
+/// only be read, SQLite lets a transaction begin that would write, and refuses the first write in it.
+pub(crate) const TRY_TO_WRITE: &str =
+    "BEGIN IMMEDIATE; CREATE TABLE it_can_be_written (yes INTEGER); ROLLBACK";
+
 /// Opens connections to one file.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
@@ -84,7 +89,7 @@ impl Connector {
         if mode.journal_mode != "wal" {
             return Err(Error::Unavailable("the file system has no write-ahead log".into()));
         }
-        conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK")?;
+        conn.batch_execute(TRY_TO_WRITE)?;
         drop(conn);
         self.writer()
     }

@@ -10,7 +10,7 @@ use roster_domain::chain;
 use roster_domain::ports::{Examination, Finding};
 use tokio::task::spawn_blocking;
 
-use crate::connection::Connector;
+use crate::connection::{Connector, TRY_TO_WRITE};
 use crate::error::Error;
 use crate::{SetupError, SqliteConfig, migrations};
 
@@ -45,7 +45,7 @@ impl SqliteExamination {
             Ok(opened) => opened,
             Err(error) => return vec![Finding::failed(DATABASE, self.why(&error))],
         };
-        let written = conn.batch_execute("BEGIN IMMEDIATE; ROLLBACK").map_err(Error::from);
+        let written = conn.batch_execute(TRY_TO_WRITE).map_err(Error::from);
         let database = written.map_or_else(
             |error| Finding::failed(DATABASE, self.why(&error)),
             |()| {
