@@ -9,6 +9,7 @@ use async_nats::jetstream::Context;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
+use super::until_events_can_come;
 use crate::kit::{
     Family, Http, Kind, Program, Reply, Roster, StandIn, USERS, WithNats, new_user, suite, user_path,
 };
@@ -71,10 +72,7 @@ async fn what_the_readme_lists_is_measured_and_nothing_else(WithNats(database, n
         measured["roster_events_published_total"].sum(&[]) >= 1.0
     })
     .await;
-    // The program makes the stream a moment after it has the lead.
-    while context.get_stream("DIRECTORY").await.is_err() {
-        sleep(Duration::from_millis(20)).await;
-    }
+    until_events_can_come(&context).await;
     publish(&context, "1", "grace@example.org").await;
     publish(&context, "2", "nobody").await;
     until(&roster, "events come in", |measured| {

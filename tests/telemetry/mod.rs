@@ -4,10 +4,21 @@ mod log;
 mod measurements;
 mod traces;
 
+use std::time::Duration;
+
+use async_nats::jetstream::Context;
 use libtest_mimic::Trial;
+use tokio::time::sleep;
 
 pub(crate) fn suite() -> Vec<Trial> {
     [log::suite(), measurements::suite(), traces::suite()].into_iter().flatten().collect()
+}
+
+/// Waits until events can be sent to the program, which makes their stream a moment after it has the lead.
+async fn until_events_can_come(context: &Context) {
+    while context.get_stream("DIRECTORY").await.is_err() {
+        sleep(Duration::from_millis(20)).await;
+    }
 }
 
 /// A client's place in a trace, which those of the tests go on from.

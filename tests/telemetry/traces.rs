@@ -9,7 +9,7 @@ use futures_util::StreamExt;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::{CLIENT, STEP, TRACE};
+use super::{CLIENT, STEP, TRACE, until_events_can_come};
 use crate::kit::{
     Backend, Collector, Database, OnSqlite, Program, Reply, Span, StandIn, USERS, WithNats, new_user, suite,
 };
@@ -101,6 +101,7 @@ async fn one_trace_goes_from_a_request_through_the_outbox_to_what_another_progra
     for name in ["traceparent", "tracestate"] {
         told.insert(name, header(&headers, name));
     }
+    until_events_can_come(&context).await;
     let sending = context.publish_with_headers("directory.people.saved", told, person.to_string().into());
     sending.await.unwrap().await.unwrap();
     let handled = collector.span("of the consumer", of("second", "process directory.people.saved")).await;
