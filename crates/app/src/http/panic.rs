@@ -65,7 +65,10 @@ mod tests {
             let log = log.clone();
             tracing_subscriber::fmt().with_writer(move || log.clone()).finish()
         };
-        let _logged = tracing::subscriber::set_default(lines);
+        // For every thread, and told to them all: a thread that logs nothing could else have said for the whole
+        // program that nobody reads what a panic says.
+        tracing::subscriber::set_global_default(lines).unwrap();
+        tracing::callsite::rebuild_interest_cache();
         let standard = take_hook();
         set_hook(Box::new(move |panic| {
             panicked(panic);
