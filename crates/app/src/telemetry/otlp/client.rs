@@ -44,8 +44,8 @@ impl Client {
 impl HttpClient for Client {
     async fn send_bytes(&self, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
         let http = self.http.clone();
-        let sent = self.runtime.spawn(async move { send(&http, request).await }).await;
-        let answer = sent.unwrap_or_else(|stopped| Err(stopped.into()));
+        // The runtime may end before the answer is here, with the program: that says nothing of the collector.
+        let answer = self.runtime.spawn(async move { send(&http, request).await }).await?;
         let mut outage = self.outage.lock().unwrap_or_else(PoisonError::into_inner);
         match &answer {
             Ok(answer) if answer.status().is_success() => outage.is_over(),
