@@ -1,10 +1,11 @@
 //! What tells clients of the API: its description, and its pages.
 
 mod browser;
+mod errors;
 mod openapi;
 mod pages;
 
 /// All tests of it.
 pub(crate) fn suite() -> Vec<libtest_mimic::Trial> {
-    [browser::suite(), openapi::suite(), pages::suite()].into_iter().flatten().collect()
+    [browser::suite(), errors::suite(), openapi::suite(), pages::suite()].into_iter().flatten().collect()
 }

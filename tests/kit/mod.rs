@@ -43,7 +43,7 @@ pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite, Ports};
 pub(crate) use exposition::{Family, Kind};
 pub(crate) use feed::{EVENTS, Event, assert_in_order};
 pub(crate) use gateway::Gateway;
-pub(crate) use http::{Http, USERS, new_user, user_path};
+pub(crate) use http::{Http, Request, USERS, new_user, user_path};
 pub(crate) use own_nats::{OnPostgresWithNats, OwnNats, WithNats};
 pub(crate) use own_postgres::{InGerman, OfFewConnections, OwnPostgres, Replicated};
 pub(crate) use pgbouncer::Proxied;

@@ -61,13 +61,8 @@ impl Raw {
         self.try_send(bytes).await.expect("the service reads");
     }
 
-    /// Writes these bytes, where the connection has not ended.
-    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
-        self.0.write_all(bytes.as_ref()).await
-    }
-
     /// Writes these bytes; or tells why nobody reads them.
-    pub(crate) async fn attempt_to_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
+    pub(crate) async fn try_send(&mut self, bytes: impl AsRef<[u8]>) -> std::io::Result<()> {
         self.0.write_all(bytes.as_ref()).await
     }
 

@@ -51,7 +51,7 @@ impl Told {
 
     /// Sends a request, and reads its answer; whether the connection is kept for another.
     async fn ask(&self, raw: &mut Raw, request: &str, what: &str) -> bool {
-        if let Err(error) = raw.attempt_to_send(request).await {
+        if let Err(error) = raw.try_send(request).await {
             self.failed(&format!("{what}: not sent: {error}"));
             return false;
         }
