@@ -32,6 +32,7 @@ mod token;
 mod upload;
 mod user;
 mod venv;
+mod wire;
 
 pub(crate) use answer::Answer;
 pub(crate) use browser::Browser;
@@ -60,3 +61,4 @@ pub(crate) use tally::{Happened, Tally, Writers, all_users, name_in};
 pub(crate) use token::new_token;
 pub(crate) use upload::{Download, Next, Upload};
 pub(crate) use user::{Page, User};
+pub(crate) use wire::Wire;

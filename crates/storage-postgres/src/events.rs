@@ -12,6 +12,7 @@ use uuid::Uuid;
 
 use crate::error::{BrokenRow, Error};
 use crate::pool::Pool;
+use crate::prepared::Prepared;
 use crate::rows::UserSnapshot;
 use crate::schema::{event_counter, events};
 use crate::transaction::Unit;
@@ -71,7 +72,7 @@ async fn newest(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
 async fn pruned(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
     let asked =
         "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
-    let row: PositionRow = diesel::sql_query(asked).get_result(conn).await?;
+    let row: PositionRow = Prepared(diesel::sql_query(asked)).get_result(conn).await?;
     Ok(row.position)
 }
 
@@ -106,7 +107,7 @@ impl Unit for Number {
 
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<usize, Error> {
         let last: i64 = event_counter::table.select(event_counter::last).for_update().first(conn).await?;
-        let numbered = diesel::sql_query(
+        let number = diesel::sql_query(
             "UPDATE events SET position = numbered.position FROM ( \
                  SELECT id, $1 + row_number() OVER (ORDER BY id) AS position FROM ( \
                      SELECT id FROM events WHERE position IS NULL ORDER BY id LIMIT $2 \
@@ -114,11 +115,11 @@ impl Unit for Number {
              ) AS numbered WHERE events.id = numbered.id",
         )
         .bind::<BigInt, _>(last)
-        .bind::<BigInt, _>(BATCH)
-        .execute(conn)
-        .await?;
+        .bind::<BigInt, _>(BATCH);
+        let numbered = Prepared(number).execute(conn).await?;
         let next = last.saturating_add(i64::try_from(numbered).unwrap_or(i64::MAX));
-        diesel::update(event_counter::table).set(event_counter::last.eq(next)).execute(conn).await?;
+        let counted = diesel::update(event_counter::table).set(event_counter::last.eq(next));
+        Prepared(counted).execute(conn).await?;
         Ok(numbered)
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 
 use crate::connector::Connector;
 use crate::error::Error;
+use crate::prepared::Prepared;
 
 /// The lock's key: "relay" in ASCII. Keys are of one database, and this is none of the migrations'.
 const KEY: i64 = 0x72_656c_6179;
@@ -93,7 +94,7 @@ async fn ask(conn: &mut AsyncPgConnection, question: &str) -> QueryResult<bool> 
         #[diesel(sql_type = Bool)]
         answer: bool,
     }
-    let asked = diesel::sql_query(question).bind::<BigInt, _>(KEY);
+    let asked = Prepared(diesel::sql_query(question).bind::<BigInt, _>(KEY));
     let answer: Answer = asked.get_result(conn).await?;
     Ok(answer.answer)
 }

@@ -18,6 +18,7 @@ mod many;
 mod migrations;
 mod outbox;
 mod pool;
+mod prepared;
 mod receipts;
 mod rows;
 mod schema;

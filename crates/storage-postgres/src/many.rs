@@ -12,6 +12,7 @@ use roster_domain::{Change, Commit, NewUser, User, Written};
 use crate::error::Error;
 use crate::events::NewEventRow;
 use crate::pool::Pool;
+use crate::prepared::Prepared;
 use crate::transaction::Unit;
 use crate::write::{Once, Write, user_id};
 
@@ -127,7 +128,7 @@ async fn insert_users(
     let names: Vec<_> = rows.iter().map(|(new, _)| new.name.as_str()).collect();
     let keys: Vec<_> = rows.iter().map(|(new, _)| new.name.search_key()).collect();
     let times: Vec<_> = rows.iter().map(|(_, commit)| commit.at.as_datetime()).collect();
-    let inserted: Vec<Inserted> = diesel::sql_query(
+    let insert = diesel::sql_query(
         "WITH asked AS MATERIALIZED ( \
              SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, email, name, name_key, at FROM ( \
                  SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS row (email, name, name_key, at, nth) \
@@ -142,9 +143,8 @@ async fn insert_users(
     .bind::<Array<Text>, _>(emails)
     .bind::<Array<Text>, _>(names)
     .bind::<Array<Text>, _>(keys)
-    .bind::<Array<Timestamptz>, _>(times)
-    .load(conn)
-    .await?;
+    .bind::<Array<Timestamptz>, _>(times);
+    let inserted: Vec<Inserted> = Prepared(insert).load(conn).await?;
     Ok(inserted.into_iter().map(|row| (row.email, row.id)).collect())
 }
 
@@ -155,7 +155,7 @@ async fn insert_events(conn: &mut AsyncPgConnection, rows: Vec<NewEventRow>) -> 
     let times: Vec<_> = rows.iter().map(|row| row.time).collect();
     let traces: Vec<_> = rows.iter().map(|row| row.trace_context.clone()).collect();
     let (subjects, data): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.subject, row.data)).unzip();
-    diesel::sql_query(
+    let insert = diesel::sql_query(
         "INSERT INTO events (event_id, type, subject, data, time, trace_context) \
          SELECT event_id, type, subject, data, time, trace_context \
          FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY \
@@ -167,8 +167,7 @@ async fn insert_events(conn: &mut AsyncPgConnection, rows: Vec<NewEventRow>) -> 
     .bind::<Array<Text>, _>(subjects)
     .bind::<Array<Json>, _>(data)
     .bind::<Array<Timestamptz>, _>(times)
-    .bind::<Array<Nullable<Text>>, _>(traces)
-    .execute(conn)
-    .await?;
+    .bind::<Array<Nullable<Text>>, _>(traces);
+    Prepared(insert).execute(conn).await?;
     Ok(())
 }

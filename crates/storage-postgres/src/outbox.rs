@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::events::{self, EventRow};
 use crate::lead::Candidate;
 use crate::pool::Pool;
+use crate::prepared::Prepared;
 use crate::schema::{event_mark, events as table, events_set_aside};
 use crate::transaction::Unit;
 
@@ -101,7 +102,7 @@ impl Unit for Mark {
             kept.on_conflict_do_nothing().execute(conn).await?;
         }
         let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
-        diesel::update(behind).set(event_mark::published.eq(up_to.get())).execute(conn).await?;
+        Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn).await?;
         Ok(())
     }
 }
@@ -115,7 +116,7 @@ impl Unit for Rewind {
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<(), Error> {
         let Self(to) = self;
         let further = event_mark::table.filter(event_mark::published.gt(to.get()));
-        diesel::update(further).set(event_mark::published.eq(to.get())).execute(conn).await?;
+        Prepared(diesel::update(further).set(event_mark::published.eq(to.get()))).execute(conn).await?;
         Ok(())
     }
 }
@@ -136,7 +137,7 @@ impl Unit for PruneEvents {
              AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position)",
         );
         let bound = pruned.bind::<Timestamptz, _>(before.as_datetime()).bind::<BigInt, _>(*limit);
-        Ok(bound.execute(conn).await?)
+        Ok(Prepared(bound).execute(conn).await?)
     }
 }
 
@@ -155,7 +156,7 @@ impl Unit for PruneReceipts {
              ))",
         );
         let bound = pruned.bind::<Timestamptz, _>(now.as_datetime()).bind::<BigInt, _>(*limit);
-        Ok(bound.execute(conn).await?)
+        Ok(Prepared(bound).execute(conn).await?)
     }
 }
 

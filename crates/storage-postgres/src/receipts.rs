@@ -9,6 +9,7 @@ use roster_domain::{Receipt, Timestamp, User};
 use serde_json::Value;
 
 use crate::error::{Error, waited_in_vain};
+use crate::prepared::Prepared;
 use crate::rows::UserSnapshot;
 use crate::schema::receipts;
 
@@ -27,7 +28,7 @@ pub(crate) async fn claim(
     receipt: &Receipt,
     at: Timestamp,
 ) -> Result<Claim, Error> {
-    let claimed = diesel::insert_into(receipts::table)
+    let claim = diesel::insert_into(receipts::table)
         .values((
             receipts::scope.eq(&receipt.scope),
             receipts::key.eq(&receipt.key),
@@ -43,19 +44,16 @@ pub(crate) async fn claim(
             receipts::recorded_at.eq(excluded(receipts::recorded_at)),
             receipts::expires_at.eq(excluded(receipts::expires_at)),
         ))
-        .filter(receipts::expires_at.le(excluded(receipts::recorded_at)))
-        .execute(conn)
-        .await
-        .map_err(in_progress)?;
+        .filter(receipts::expires_at.le(excluded(receipts::recorded_at)));
+    let claimed = Prepared(claim).execute(conn).await.map_err(in_progress)?;
     if claimed == 1 { Ok(Claim::Fresh) } else { kept(conn, receipt).await }
 }
 
 /// Keeps what the write brought about with the receipt that it claimed.
 pub(crate) async fn fill(conn: &mut AsyncPgConnection, receipt: &Receipt, user: &User) -> Result<(), Error> {
-    diesel::update(receipts::table.find((&receipt.scope, &receipt.key)))
-        .set(receipts::outcome.eq(UserSnapshot::of(user)))
-        .execute(conn)
-        .await?;
+    let claimed = receipts::table.find((&receipt.scope, &receipt.key));
+    let filled = diesel::update(claimed).set(receipts::outcome.eq(UserSnapshot::of(user)));
+    Prepared(filled).execute(conn).await?;
     Ok(())
 }
 

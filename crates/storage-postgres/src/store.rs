@@ -12,6 +12,7 @@ use crate::error::Error;
 use crate::export::Exports;
 use crate::lead::Candidate;
 use crate::pool::Pool;
+use crate::prepared::Prepared;
 use crate::turnover::Turnover;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
@@ -98,6 +99,6 @@ async fn takes_writes(conn: &mut AsyncPgConnection, (): ()) -> Result<(), Error>
     }
     let asked =
         diesel::sql_query("SELECT NOT current_setting('transaction_read_only')::bool AS takes_writes");
-    let answer: Answer = asked.get_result(conn).await?;
+    let answer: Answer = Prepared(asked).get_result(conn).await?;
     if answer.takes_writes { Ok(()) } else { Err(Error::ReadOnly) }
 }

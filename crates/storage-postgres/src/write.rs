@@ -10,6 +10,7 @@ use roster_domain::{
 use crate::create::create;
 use crate::error::Error;
 use crate::events;
+use crate::prepared::Prepared;
 use crate::receipts::{self, Claim};
 use crate::rows::{ChangedUserRow, UserRow};
 use crate::schema::users;
@@ -83,12 +84,9 @@ async fn update(
     let Some(after) = before.changed(changes, commit.at) else {
         return Ok(before);
     };
-    let rows = diesel::update(users::table.find(id.get()).filter(users::version.eq(before.version.get())))
-        .set(ChangedUserRow::from(&after))
-        .execute(conn)
-        .await
-        .map_err(email_taken)?;
-    one(rows)?;
+    let as_read = users::table.find(id.get()).filter(users::version.eq(before.version.get()));
+    let update = diesel::update(as_read).set(ChangedUserRow::from(&after));
+    one(Prepared(update).execute(conn).await.map_err(email_taken)?)?;
     events::record(conn, &Change::UserUpdated(after.clone()), commit).await?;
     Ok(after)
 }

@@ -1,0 +1,109 @@
+//! What PostgreSQL is asked to prepare: each statement once for a connection, however often it is done.
+
+use futures_util::TryStreamExt;
+use roster_domain::ports::{EventLog, HealthCheck, Outbox, UserRepository};
+use roster_domain::{
+    Commit, Email, Name, NamePrefix, NewUser, Order, Position, Precondition, Receipt, Timestamp, UserChanges,
+    UserFilter, UserId, UserQuery,
+};
+use roster_storage_postgres::{Postgres, PostgresConfig};
+
+use crate::kit::{OnPostgres, Wire, suite};
+
+suite![what_was_done_once_on_a_connection_is_prepared_there];
+
+/// Seen to fail with `UPDATE`, upserts and texts of our own as Diesel has them.
+async fn what_was_done_once_on_a_connection_is_prepared_there(OnPostgres(database): OnPostgres) {
+    let wire = Wire::to(database.url()).await;
+    let store = Postgres::new(PostgresConfig { pool_size: 1, ..PostgresConfig::new(wire.url()) })
+        .expect("the URL is one");
+    store.migrate().await.expect("the database can be migrated");
+    let mut lead = store.outbox().lead().await.expect("the lock can be asked for").expect("it is free");
+
+    for round in 0..3 {
+        wire.prepared();
+        do_everything(&store, &format!("round{round}")).await;
+        assert!(lead.is_held().await);
+        let prepared = wire.prepared();
+        match round {
+            0 => assert!(prepared.len() > 20, "all of it is prepared on this way: {prepared:#?}"),
+            _ => assert_eq!(prepared, [""; 0], "in round {round}"),
+        }
+    }
+}
+
+/// Every statement that a write, a read, the relay or the pruner does; but for that of events which are set aside, as
+/// many as there are, which are few.
+async fn do_everything(store: &Postgres, round: &str) {
+    let (users, events, outbox) = (store.users(), store.events(), store.outbox());
+    store.check().await.expect("the server answers");
+
+    let ada = users.create(new(round), commit(None)).await.expect("it is new").into_inner();
+    let taken = users.create(new(round), commit(None)).await;
+    assert!(taken.is_err(), "{taken:?}");
+    let once = commit(Some(&format!("{round} create")));
+    let bob = users.create(new(&format!("{round}.bob")), once.clone()).await.expect("it is new").into_inner();
+    users.create(new(&format!("{round}.bob")), once).await.expect("it is repeated");
+    let many = (0..5).map(|nth| (new(&format!("{round}.{nth}")), commit(None))).collect();
+    users.create_many(many).await.expect("the store answers");
+    let changes = UserChanges { email: None, name: Some(name("Ada King")) };
+    users.update(ada.id, changes, Precondition::Any, commit(None)).await.expect("it is there");
+    let (unchanged, once) = (UserChanges::default(), commit(Some(&format!("{round} update"))));
+    users.update(ada.id, unchanged, Precondition::Any, once).await.expect("it is there");
+    let acknowledged = receipt(&format!("{round} acknowledge"));
+    users.acknowledge(acknowledged, now()).await.expect("it is kept");
+
+    users.find(ada.id).await.expect("the store answers").expect("it is there");
+    users.find_by_email(&bob.email).await.expect("the store answers").expect("it is there");
+    for query in queries(bob.email.clone(), ada.id) {
+        users.list(&query).await.expect("the store answers");
+    }
+    users.export().try_collect::<Vec<_>>().await.expect("the store answers");
+    users.delete(bob.id, Precondition::Any, commit(None)).await.expect("it is there");
+
+    events.sequence().await.expect("the store answers");
+    let newest = events.newest().await.expect("the store answers");
+    events.read(Position::START, 10).await.expect("the store answers");
+    events.pruned().await.expect("the store answers");
+    outbox.published().await.expect("the store answers");
+    outbox.unpublished(10).await.expect("the store answers");
+    outbox.mark_published(newest, vec![]).await.expect("the store answers");
+    outbox.set_aside(10).await.expect("the store answers");
+    outbox.prune_events(now(), 1).await.expect("the store answers");
+    outbox.prune_receipts(now(), 1).await.expect("the store answers");
+    outbox.rewind(Position::START).await.expect("the store answers");
+}
+
+fn queries(email: Email, after: UserId) -> Vec<UserQuery> {
+    let plain = UserQuery::default();
+    let by_email = UserFilter { email: Some(email), ..UserFilter::default() };
+    let by_name = UserFilter { name: NamePrefix::parse("A").ok(), ..UserFilter::default() };
+    vec![
+        UserQuery { with_total: true, ..plain.clone() },
+        UserQuery { after: Some(after), ..plain.clone() },
+        UserQuery { order: Order::Descending, ..plain.clone() },
+        UserQuery { filter: by_email, ..plain.clone() },
+        UserQuery { filter: by_name, ..plain },
+    ]
+}
+
+fn now() -> Timestamp {
+    Timestamp::from_micros(1_767_225_600_000_001).expect("it is in range")
+}
+
+fn name(text: &str) -> Name {
+    Name::parse(text).expect("it is one")
+}
+
+fn new(email: &str) -> NewUser {
+    NewUser { email: Email::parse(&format!("{email}@example.org")).expect("it is one"), name: name("Ada") }
+}
+
+fn receipt(key: &str) -> Receipt {
+    let (scope, key) = ("test".to_owned(), key.to_owned());
+    Receipt { scope, key, fingerprint: [1; 32], expires_at: now().plus_seconds(60) }
+}
+
+fn commit(key: Option<&str>) -> Commit {
+    Commit::at(now()).once(key.map(receipt))
+}
