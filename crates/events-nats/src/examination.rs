@@ -4,9 +4,11 @@ use std::time::{Duration, Instant};
 
 use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::jetstream::response::Response;
 use async_trait::async_trait;
 use roster_domain::chain;
 use roster_domain::ports::{Examination, Finding};
+use serde_json::Value;
 use tokio::time::{sleep, timeout};
 
 use crate::Nats;
@@ -46,8 +48,16 @@ impl Nats {
         timeout(CONNECT, connected).await.map_err(late)?;
         let version = self.client.server_info().version;
         let began = Instant::now();
-        let asked = self.context.query_account().await;
-        asked.map_err(|error| Finding::failed(BROKER, format!("has no JetStream: {}", chain(&error))))?;
+        // What the client makes of the answer has members that servers before 2.10 do not tell.
+        let asked: Result<Response<Value>, _> = self.context.request("INFO", b"").await;
+        let refused = match asked {
+            Ok(Response::Ok(_)) => None,
+            Ok(Response::Err { error }) => Some(chain(&error)),
+            Err(error) => Some(chain(&error)),
+        };
+        if let Some(why) = refused {
+            return Err(Finding::failed(BROKER, format!("has no JetStream: {why}")));
+        }
         Ok(Finding::ok(BROKER, format!("answers in {:.1?} (NATS {version})", began.elapsed())))
     }
 
