@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use futures_util::future::join_all;
-use serde_json::json;
-use tokio::time::sleep;
+use serde_json::{Value, json};
+use tokio::time::{sleep, timeout};
 
 use super::{READ, becomes};
 use crate::kit::{Database, OnSqlite, Program, Reply, Roster, SigningKey, StandIn, jwks, suite};
@@ -16,12 +16,16 @@ suite![
     until_keys_can_be_had_nobody_is_judged,
     a_redirect_is_not_followed_and_what_is_no_set_is_not_taken,
     a_file_of_keys_is_read_again,
+    a_key_that_is_withdrawn_counts_until_keys_are_fetched_again,
+    keys_that_cannot_be_fetched_are_told_as_degraded,
 ];
 
 async fn serving(database: &Database, jwks: &str) -> Roster {
-    let program =
-        Program::serving(database).and(["--jwks", jwks, "--jwt-issuer", "us", "--jwt-audience", "roster"]);
-    program.serve().await
+    program(database, jwks).serve().await
+}
+
+fn program(database: &Database, jwks: &str) -> Program {
+    Program::serving(database).and(["--jwks", jwks, "--jwt-issuer", "us", "--jwt-audience", "roster"])
 }
 
 fn token(key: &SigningKey) -> String {
@@ -127,4 +131,44 @@ async fn a_file_of_keys_is_read_again(OnSqlite(database): OnSqlite) {
     std::fs::rename(&beside, &file).unwrap();
     becomes(&roster, &token(&new), 200).await;
     roster.get(READ).bearer(&token(&old)).await.error(401, "unauthenticated");
+}
+
+async fn a_key_that_is_withdrawn_counts_until_keys_are_fetched_again(OnSqlite(database): OnSqlite) {
+    let (old, new) = (SigningKey::ed("old"), SigningKey::ec("new"));
+    let issuer = StandIn::answering([set(&[&old])]).await;
+    let roster = program(&database, &issuer.url()).and(["--jwks-refresh", "0.5"]).serve().await;
+    becomes(&roster, &token(&old), 200).await;
+
+    issuer.answer(set(&[&new]));
+    // No token names a key that is not known, which would have keys fetched at once.
+    becomes(&roster, &token(&old), 401).await;
+    let before = issuer.requests().len();
+    roster.get(READ).bearer(&token(&new)).await.page();
+    let asked = async {
+        while issuer.requests().len() < before + 3 {
+            sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), asked).await.expect("keys are fetched again and again");
+}
+
+async fn keys_that_cannot_be_fetched_are_told_as_degraded(OnSqlite(database): OnSqlite) {
+    let key = SigningKey::ed("known");
+    let issuer = StandIn::answering([set(&[&key])]).await;
+    let roster = program(&database, &issuer.url()).and(["--jwks-refresh", "0.5"]).serve().await;
+    let becomes_ready = async |expected: Value| {
+        let told = async {
+            while roster.get("/readyz").await.json(200) != expected {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        timeout(Duration::from_secs(60), told).await.expect("it is told");
+    };
+    becomes(&roster, &token(&key), 200).await;
+    becomes_ready(json!({"status": "ready"})).await;
+    issuer.answer(Reply::json(500, "{}"));
+    becomes_ready(json!({"status": "degraded", "degraded": ["jwks"]})).await;
+    roster.get(READ).bearer(&token(&key)).await.page();
+    issuer.answer(set(&[&key]));
+    becomes_ready(json!({"status": "ready"})).await;
 }

@@ -78,6 +78,11 @@ impl Jwts {
         self.keys.keys(None).await.is_some()
     }
 
+    /// Whether keys could be fetched the last time, where that is done.
+    pub(super) fn can_fetch_keys(&self) -> bool {
+        self.keys.is_well()
+    }
+
     /// The principal of a token, until it expires.
     pub(super) async fn principal(&self, token: &str) -> Result<Principal, Refusal> {
         if token.len() > MAX_BYTES {

@@ -1,6 +1,7 @@
 //! Where the keys come from that sign JWTs, and how they stay fresh.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
@@ -16,9 +17,6 @@ use super::jwks::Keys;
 use super::watched;
 use crate::background::Outage;
 use crate::config::JwksSource;
-
-/// How long keys are used before they are fetched again: so long, at the most, does one count that is withdrawn.
-const FRESH: Duration = Duration::from_secs(300);
 
 /// How often they are fetched at the most beside that, though tokens name keys that are not known.
 const PAUSE: Duration = Duration::from_secs(10);
@@ -39,17 +37,25 @@ pub(super) enum KeyRing {
 }
 
 impl KeyRing {
-    /// Reads the file; or begins to fetch what the URL has.
-    pub(super) fn start(source: &JwksSource) -> anyhow::Result<Self> {
+    /// Reads the file; or begins to fetch what the URL has, `every` so often.
+    pub(super) fn start(source: &JwksSource, every: Duration) -> anyhow::Result<Self> {
         match source {
             JwksSource::File(path) => {
                 Ok(Self::File(watched::watch(path, Keys::parse, "keys of JWTs are what their file says")?))
             }
             JwksSource::Url(url) => {
                 let remote = Arc::new(Remote::new(url.clone())?);
-                tokio::spawn(remote.clone().keep_fresh());
+                tokio::spawn(remote.clone().keep_fresh(every));
                 Ok(Self::Url(remote))
             }
+        }
+    }
+
+    /// Whether keys could be had when they were last asked for, or are asked for the first time.
+    pub(super) fn is_well(&self) -> bool {
+        match self {
+            Self::File(_) => true,
+            Self::Url(remote) => remote.is_well.load(Ordering::Relaxed),
         }
     }
 
@@ -68,6 +74,7 @@ pub(super) struct Remote {
     client: Client,
     url: Url,
     keys: watch::Sender<Option<Arc<Keys>>>,
+    is_well: AtomicBool,
     /// Whoever fetches holds it, so that others wait for that instead of asking, too.
     fetching: Mutex<Fetching>,
 }
@@ -92,7 +99,7 @@ impl Remote {
         let client = if url.scheme() == "http" { client.tls_certs_only([]) } else { client };
         let client = client.build().context("a client cannot be made")?;
         let fetching = Mutex::new(Fetching { asked: None, outage: Outage::of(WHAT) });
-        Ok(Self { client, url, keys: watch::Sender::new(None), fetching })
+        Ok(Self { client, url, keys: watch::Sender::new(None), is_well: AtomicBool::new(true), fetching })
     }
 
     async fn keys(&self, id: Option<&str>) -> Option<Arc<Keys>> {
@@ -113,16 +120,18 @@ impl Remote {
         self.keys.borrow().as_ref().is_some_and(|keys| id.is_none() || keys.find(id).is_some())
     }
 
-    async fn keep_fresh(self: Arc<Self>) {
+    async fn keep_fresh(self: Arc<Self>, every: Duration) {
         loop {
             let is_well = self.fetch(&mut self.fetching.lock().await.outage).await;
-            sleep(if is_well { FRESH } else { PAUSE }).await;
+            sleep(if is_well { every } else { PAUSE.min(every) }).await;
         }
     }
 
     /// Fetches the keys, and tells whether that went well.
     async fn fetch(&self, outage: &mut Outage) -> bool {
-        match self.ask().await {
+        let asked = self.ask().await;
+        self.is_well.store(asked.is_ok(), Ordering::Relaxed);
+        match asked {
             Ok(keys) => {
                 self.keys.send_replace(Some(Arc::new(keys)));
                 outage.is_over();

@@ -72,7 +72,7 @@ impl Gatekeeper {
             tokens.map(|path| watched::watch(path, Tokens::parse, "API tokens are what their file says"));
         let tokens =
             tokens.transpose().map_err(|error| Failure::setting(AccessConfig::TOKENS_FILE, error))?;
-        let keys = config.jwks.as_ref().map(KeyRing::start);
+        let keys = config.jwks.as_ref().map(|source| KeyRing::start(source, config.jwks_refresh));
         let keys = keys.transpose().map_err(|error| Failure::setting(AccessConfig::JWKS, error))?;
         let (issuer, audience) = (config.jwt_issuer.as_deref(), config.jwt_audience.as_deref());
         let jwts = keys.map(|keys| Jwts::new(keys, issuer.unwrap_or_default(), audience.unwrap_or_default()));
@@ -96,6 +96,12 @@ impl Gatekeeper {
             (_, Some(jwts)) => jwts.principal(presented).await,
             (_, None) => Err(Refusal::Invalid),
         }
+    }
+
+    /// Whether the keys of JWTs could be fetched the last time, where that is done; those that were had before are
+    /// used while they cannot.
+    pub fn can_fetch_keys(&self) -> bool {
+        self.jwts.as_ref().is_none_or(|jwts| jwts.can_fetch_keys())
     }
 
     /// Ends once the credential of somebody who was let in is no longer valid: it expired, it was revoked, or

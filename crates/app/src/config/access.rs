@@ -2,10 +2,12 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::anyhow;
 use url::{Host, Url};
 
+use super::seconds;
 use crate::failure::Failure;
 
 /// Who may use the API.
@@ -31,6 +33,13 @@ pub struct AccessConfig {
     /// Whom a JWT must be for: one of its `aud`
     #[arg(id = "jwt-audience", long, env = "ROSTER_JWT_AUDIENCE", global = true, value_name = "AUDIENCE")]
     pub jwt_audience: Option<String>,
+    /// How long keys of a URL are used before they are fetched again: so long, at the most, does one count that was
+    /// withdrawn
+    #[arg(
+        id = "jwks-refresh", long, env = "ROSTER_JWKS_REFRESH", global = true,
+        value_parser = seconds, default_value = "300", value_name = "SECONDS"
+    )]
+    pub jwks_refresh: Duration,
     /// Let everyone do everything, on whatever address; else, without credentials to ask for, only a loopback
     /// address is served
     #[arg(id = "allow-anonymous", long, env = "ROSTER_ALLOW_ANONYMOUS", global = true)]

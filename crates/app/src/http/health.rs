@@ -9,6 +9,7 @@ use utoipa::ToSchema;
 use super::error::ApiError;
 use super::lifecycle::Lifecycle;
 use super::openapi::rules;
+use crate::access::Gatekeeper;
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -41,6 +42,7 @@ async fn livez() -> HttpResponse {
 /// Whether the store answers and nobody has told the program to stop.
 async fn readyz(
     services: web::Data<Services>,
+    gatekeeper: web::Data<Gatekeeper>,
     lifecycle: web::Data<Lifecycle>,
 ) -> Result<HttpResponse, ApiError> {
     if lifecycle.is_stopping() {
@@ -50,6 +52,7 @@ async fn readyz(
     let (broker, directory) = join(services.broker.check(), services.directory_health.check()).await;
     let mut degraded = Vec::from_iter(broker.is_err().then_some("broker"));
     degraded.extend(directory.is_err().then_some("directory"));
+    degraded.extend((!gatekeeper.can_fetch_keys()).then_some("jwks"));
     let status = if degraded.is_empty() { "ready" } else { "degraded" };
     Ok(HttpResponse::Ok().json(HealthResponse { status, degraded }))
 }
