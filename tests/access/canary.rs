@@ -1,7 +1,8 @@
 //! No secret leaves, and no e-mail is logged: canaries are sent along every path, and looked for in whatever the
 //! program lets be seen.
 //!
-//! Seen to fail where the log repeated what stands in a directory's answer, in the place of a member of another type.
+//! Seen to fail where the log repeated what stands in a directory's answer, in the place of a member of another type,
+//! and where traces told the paths of requests.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -9,8 +10,8 @@ use reqwest::Url;
 use serde_json::{Value, json};
 
 use crate::kit::{
-    Answer, Backend, Database, EVENTS, OnPostgres, Output, OwnNats, Program, Reply, Roster, SigningKey,
-    StandIn, TokensFile, USERS, WithNats, jwks, suite, user_path,
+    Answer, Backend, Collector, Database, EVENTS, OnPostgres, Output, OwnNats, Program, Reply, Roster,
+    SigningKey, StandIn, TokensFile, USERS, WithNats, jwks, suite, user_path,
 };
 use crate::nats::{has_stream, publish};
 
@@ -35,6 +36,7 @@ struct Aviary {
     jwt: String,
     expired: String,
     directory: StandIn,
+    collector: Collector,
     _issuer: StandIn,
     _file: TokensFile,
 }
@@ -53,13 +55,16 @@ impl Aviary {
             }))
         };
         let directory = StandIn::answering([Reply::json(200, &person())]).await;
+        let collector = Collector::start().await;
         let roster = Program::serving(database)
             .and(["--tokens-file".as_ref(), file.path().as_os_str()])
             .and(["--jwks", &with_password(&format!("{}/keys?key=canary-key", issuer.url()))])
             .and(["--jwt-issuer", "us", "--jwt-audience", "roster"])
             .and(["--nats-url", &with_password(nats.url()), "--directory-url", &directory.url()])
             .and(["--log-format", format, "--log", "info,roster=trace"])
-            .env("DIRECTORY_TOKEN", "canary-directory-token");
+            .env("DIRECTORY_TOKEN", "canary-directory-token")
+            .env("OTEL_EXPORTER_OTLP_ENDPOINT", collector.url())
+            .env("OTEL_EXPORTER_OTLP_HEADERS", "x-api-key=canary-collector-key");
         let roster = roster.serve().await;
         Self {
             roster,
@@ -67,6 +72,7 @@ impl Aviary {
             jwt: jwt(now + 600),
             expired: jwt(now - 600),
             directory,
+            collector,
             _issuer: issuer,
             _file: file,
         }
@@ -244,6 +250,18 @@ async fn no_secret_and_no_email_is_seen_from_outside(WithNats(database, nats): W
         assert!(log.matches("answered").count() > answers.len(), "every request is logged: {log}");
         assert!(log.contains("token:everything") && log.contains("jwt:#"), "principals have names: {log}");
         assert_none("the log", &log, &secrets);
+        let received = aviary.collector.received();
+        assert!(received.heads.iter().all(|head| head.contains("canary-collector-key")), "it is used");
+        for seen in
+            ["GET /api/v1/users", "POST /api/v1/events", "/api/v1/directory/users/{id}", "roster_http"]
+        {
+            assert!(
+                received.bodies.contains(seen),
+                "{seen} was not sent to the collector: {}",
+                received.bodies
+            );
+        }
+        assert_none("what the collector was sent", &received.bodies, &secrets);
     }
 }
 

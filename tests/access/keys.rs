@@ -133,6 +133,7 @@ async fn a_file_of_keys_is_read_again(OnSqlite(database): OnSqlite) {
     roster.get(READ).bearer(&token(&old)).await.error(401, "unauthenticated");
 }
 
+// Seen to fail where keys are fetched once, and then only for a token that names one that is not known.
 async fn a_key_that_is_withdrawn_counts_until_keys_are_fetched_again(OnSqlite(database): OnSqlite) {
     let (old, new) = (SigningKey::ed("old"), SigningKey::ec("new"));
     let issuer = StandIn::answering([set(&[&old])]).await;
@@ -152,6 +153,7 @@ async fn a_key_that_is_withdrawn_counts_until_keys_are_fetched_again(OnSqlite(da
     timeout(Duration::from_secs(60), asked).await.expect("keys are fetched again and again");
 }
 
+// Seen to fail where it is not noted that keys could not be fetched.
 async fn keys_that_cannot_be_fetched_are_told_as_degraded(OnSqlite(database): OnSqlite) {
     let key = SigningKey::ed("known");
     let issuer = StandIn::answering([set(&[&key])]).await;

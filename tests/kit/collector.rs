@@ -34,6 +34,8 @@ pub(crate) struct Received {
     pub(crate) measured: BTreeSet<String>,
     /// The heads of the requests.
     pub(crate) heads: Vec<String>,
+    /// The bodies of the requests, what is text in them as it is.
+    pub(crate) bodies: String,
 }
 
 /// A step of a trace.
@@ -136,6 +138,8 @@ impl Received {
             other => panic!("a collector is sent nothing at {other:?}"),
         }
         self.heads.push(head);
+        self.bodies.push_str(&String::from_utf8_lossy(body));
+        self.bodies.push('\n');
     }
 }
 

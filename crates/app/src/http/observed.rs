@@ -90,7 +90,6 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
         http.request.method = %request.method(),
         http.route = Empty,
         http.response.status_code = Empty,
-        url.path = request.path(),
     );
     if let Some(id) = step.in_scope(traces::current_id) {
         span.record("trace_id", tracing::field::display(id));
