@@ -107,3 +107,48 @@ impl fmt::Display for Position {
         self.0.fmt(f)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Email, Name, UserId, Version};
+
+    fn ada() -> User {
+        let at = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
+        User {
+            id: UserId::new(7).unwrap(),
+            email: Email::parse("ada@example.org").unwrap(),
+            name: Name::parse("Ada").unwrap(),
+            created_at: at,
+            updated_at: at,
+            version: Version::FIRST,
+        }
+    }
+
+    #[test]
+    fn a_change_is_told_by_its_type_and_by_whom_it_is_about() {
+        for (change, event_type) in [
+            (Change::UserCreated(ada()), "roster.user.created"),
+            (Change::UserUpdated(ada()), "roster.user.updated"),
+            (Change::UserDeleted(ada()), "roster.user.deleted"),
+        ] {
+            assert_eq!((change.event_type(), change.subject().as_str()), (event_type, "users/7"));
+        }
+    }
+
+    #[test]
+    fn an_id_is_a_uuid_of_version_7_and_of_its_time() {
+        let id = EventId::new(Timestamp::from_micros(1_700_000_000_123_999).unwrap(), [0xff; 10]);
+        // 1,700,000,000,123 milliseconds are 0x018bcfe5687b.
+        assert_eq!(id.to_string(), "018bcfe5-687b-7fff-bfff-ffffffffffff");
+        assert_eq!(id.as_uuid().to_string(), id.to_string());
+        assert_eq!(EventId::from(id.as_uuid()), id);
+    }
+
+    #[test]
+    fn a_position_is_told_as_its_number_and_is_never_negative() {
+        assert_eq!(Position::new(0), Some(Position::START));
+        assert_eq!(Position::new(42).unwrap().to_string(), "42");
+        assert_eq!(Position::new(-1), None);
+    }
+}

@@ -106,3 +106,34 @@ impl InboundId {
         &self.id
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_is_known_for_seven_days_by_its_source_and_id() {
+        let removed = InboundChange::PersonRemoved(Email::parse("ada@example.org").unwrap());
+        let event = InboundEvent { id: InboundId::parse("/hr", "1").unwrap(), change: removed, trace: None };
+        let now = Timestamp::from_micros(1_700_000_000_000_000).unwrap();
+        let receipt = event.receipt(now);
+        assert_eq!((receipt.scope.as_str(), receipt.key.as_str()), ("event /hr", "1"));
+        assert_eq!(receipt.expires_at.as_micros() - now.as_micros(), 604_800 * 1_000_000);
+    }
+
+    #[test]
+    fn an_identity_is_of_bounded_length_and_without_control_characters() {
+        let (source, id) = ("é".repeat(384), "é".repeat(256));
+        let longest = InboundId::parse(&source, &id).unwrap();
+        assert_eq!((longest.source(), longest.id()), (source.as_str(), id.as_str()));
+        for (source, id, broken) in [
+            (format!("{source}a"), id.clone(), 1),
+            (source.clone(), format!("{id}a"), 1),
+            (String::new(), String::new(), 2),
+            ("a\n".to_owned(), "\0".to_owned(), 2),
+        ] {
+            let violations = InboundId::parse(&source, &id).unwrap_err();
+            assert_eq!(violations.iter().count(), broken, "{violations}");
+        }
+    }
+}
