@@ -65,6 +65,12 @@ fuzz-api examples="300" seeds="1,2,3,random":
 image:
     tests/image
 
+# Tell what the program is made of, and what its tests turn on in that: target/roster.cdx.json (cargo install cargo-cyclonedx --locked)
+sbom:
+    cargo cyclonedx --manifest-path crates/app/Cargo.toml --format json --spec-version 1.5
+    mv crates/app/roster.cdx.json target/
+    rm crates/*/*.cdx.json tests/*.cdx.json
+
 # Pack the crates that others can use, as they would be published
 package:
     cargo package --locked --allow-dirty -p roster-domain -p roster-cassette-macros -p roster-cassette

@@ -41,6 +41,7 @@ mod program;
 mod repository;
 mod request_id;
 mod resilience;
+mod secrets;
 mod servers;
 mod telemetry;
 mod users;
@@ -99,6 +100,7 @@ fn trials() -> Vec<Trial> {
         errors::suite(),
         request_id::suite(),
         health::suite(),
+        secrets::suite(),
     ]
     .into_iter()
     .flatten()

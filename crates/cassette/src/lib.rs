@@ -191,7 +191,7 @@ pub use format::Serializer;
 pub use from_cassette::FromCassette;
 pub use headers::{Headers, InvalidHeader};
 pub use interaction::{RecordedRequest, RecordedResponse};
-pub use leak::Finding;
+pub use leak::{Finding, secret_in};
 pub use matcher::{CustomMatcher, Matcher, UnknownMatcher};
 pub use middleware::CassetteMiddleware;
 pub use mode::{RecordMode, UnknownMode};
