@@ -7,6 +7,7 @@ suite![
     a_page_of_a_named_origin_may_use_the_api,
     a_page_of_another_origin_is_not_told_that_it_may,
     errors_can_be_read_as_well,
+    an_error_in_place_of_an_answer_can_be_read_as_well,
     all_origins_can_be_named_at_once,
     an_origin_that_is_none_is_told_at_the_start,
 ];
@@ -89,6 +90,22 @@ async fn errors_can_be_read_as_well(database: OnSqlite) {
         let answer = request.header("Origin", APP).await;
         answer.error(status, error);
         assert_eq!(answer.header(MAY), APP, "{}", answer.told());
+    }
+}
+
+async fn an_error_in_place_of_an_answer_can_be_read_as_well(database: OnSqlite) {
+    let OnSqlite(file) = &database;
+    for origins in [APP, "*"] {
+        let program = Program::serving(file).env("ROSTER_CORS_ORIGIN", origins);
+        let roster = program.and(["--request-timeout", "0.000001"]).serve().await;
+        let answer = roster.get(USERS).header("Origin", APP).await;
+        answer.error(503, "unavailable");
+        assert_eq!(answer.header(MAY), if origins == "*" { "*" } else { APP });
+        assert!(answer.header("access-control-expose-headers").contains("retry-after"));
+        assert_eq!(answer.header("vary"), "Origin");
+        let other = roster.get(USERS).header("Origin", "https://evil.example.org").await;
+        assert_eq!(other.error(503, "unavailable")["status"], 503);
+        assert_eq!(other.has(MAY), origins == "*");
     }
 }
 

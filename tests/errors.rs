@@ -164,19 +164,12 @@ async fn a_chunked_body_over_64_kib_is_too_large(roster: Roster) {
 }
 
 async fn a_query_that_is_not_text_is_answered_in_the_same_form(roster: Roster) {
-    for target in [
-        format!("{USERS}?name=%ff"),
-        format!("{USERS}?email=%C3%28"),
-        format!("{USERS}/%ff"),
-        format!("{USERS}?limit=1&limit=2"),
-        format!("{USERS}?name=%00"),
-    ] {
-        let answer = roster.get(&target).await;
-        match answer.status() {
-            200 => drop(answer.page()),
-            400 => drop(answer.error(400, "malformed_request")),
-            _ => drop(answer.error(422, "validation")),
-        }
+    for target in [format!("{USERS}/%ff"), format!("{USERS}?name=%00"), format!("{USERS}?limit=%ff")] {
+        roster.get(&target).await.error(422, "validation");
+    }
+    // Bytes that are no UTF-8 stand for what nobody is called.
+    for target in ["name=%ff", "email=%C3%28", "limit=1&limit=2"] {
+        assert_eq!(roster.get(&format!("{USERS}?{target}")).await.page().items, []);
     }
 }
 

@@ -14,13 +14,15 @@ suite![
 
 const READ: &[&str] = &["GET", "HEAD", "OPTIONS"];
 
-fn resources() -> [(String, &'static [&'static str]); 13] {
+fn resources() -> [(String, &'static [&'static str]); 16] {
     let of = |path: &str, methods: &'static [&'static str]| (path.to_owned(), methods);
     [
         of(USERS, &["GET", "HEAD", "OPTIONS", "POST"]),
         (format!("{USERS}/"), &["GET", "HEAD", "OPTIONS", "POST"]),
         (user_path(1), &["DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "PUT"]),
         of("/api/v1/users/from-directory", &["OPTIONS", "POST"]),
+        of("/api/v1/users/import", &["OPTIONS", "POST"]),
+        of("/api/v1/users/export", READ),
         of("/api/v1/directory/users/1", READ),
         of(EVENTS, &["GET", "HEAD", "OPTIONS", "POST"]),
         of("/livez", READ),
@@ -30,6 +32,7 @@ fn resources() -> [(String, &'static [&'static str]); 13] {
         of("/docs", READ),
         of("/docs/", READ),
         of("/docs/problems", READ),
+        of("/docs/assets/swagger-ui.css", READ),
     ]
 }
 
@@ -46,6 +49,8 @@ async fn every_resource_says_what_it_can_be_asked_for(roster: Roster) {
         for accept in ["*/*", "image/png"] {
             let answer = roster.request("OPTIONS", &path).header("Accept", accept).await;
             assert_eq!(allowed(answer.empty(204)), set(methods), "{path}");
+            let patches: &[_] = &["application/merge-patch+json, application/json"];
+            assert_eq!(answer.all("accept-patch"), if methods.contains(&"PATCH") { patches } else { &[] });
         }
     }
 }

@@ -9,7 +9,7 @@ use tempfile::tempdir;
 use tokio::time::sleep;
 
 use super::{compressed, decompressed, errors, line, lines};
-use crate::kit::{Database, Exit, Program, suite};
+use crate::kit::{Database, Exit, OnSqlite, Program, suite};
 
 suite![
     a_file_is_imported_and_exported,
@@ -19,6 +19,8 @@ suite![
     a_dry_run_writes_nothing,
     a_file_that_cannot_be_read_is_told_in_one_line,
     an_export_is_there_when_it_is_whole,
+    what_is_there_is_not_overwritten_by_the_way,
+    what_only_reads_makes_no_database,
     a_reader_that_goes_away_is_no_reason_to_panic,
 ];
 
@@ -143,6 +145,7 @@ async fn a_dry_run_writes_nothing(database: Database) {
     let file = path(folder.path(), "a.ndjson");
     fs::write(&file, format!("{}{{}}\n", lines("user", 3))).unwrap();
 
+    told(&Program::with(["migrate", "--database-url", database.url()]).run().await, 0);
     let exit = run("import", &database, &[&file, "--dry-run"]).await;
 
     assert_eq!(told(&exit, 1), "4 lines: 3 are valid, 1 failed; nothing was written");
@@ -169,6 +172,40 @@ async fn an_export_is_there_when_it_is_whole(database: Database) {
     assert_eq!(told(&exit, 1), "");
     assert_eq!(fs::read_to_string(&file).unwrap(), "as it was");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 1, "nothing is left of it");
+}
+
+async fn what_is_there_is_not_overwritten_by_the_way(OnSqlite(database): OnSqlite) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, lines("user", 3)).unwrap();
+
+    let exit = run("import", &database, &[&file, "--errors", &file]).await;
+    assert_eq!(told(&exit, 2), "");
+    assert!(exit.stderr.starts_with("roster: --errors: must be another file"), "{exit:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines("user", 3));
+    told(&run("import", &database, &[&file]).await, 0);
+
+    let (link, other) = (folder.path().join("link.csv"), folder.path().join("link.csv.part"));
+    std::os::unix::fs::symlink(folder.path().join("users.csv"), &link).unwrap();
+    fs::write(folder.path().join("users.csv"), "").unwrap();
+    fs::write(&other, "another's").unwrap();
+    told(&run("export", &database, &[link.to_str().unwrap()]).await, 0);
+    assert!(link.is_symlink());
+    assert_eq!(fs::read_to_string(folder.path().join("users.csv")).unwrap().lines().count(), 4);
+    assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
+}
+
+async fn what_only_reads_makes_no_database() {
+    let folder = tempdir().unwrap();
+    let (file, url) = (path(folder.path(), "users.ndjson"), path(folder.path(), "typo.db"));
+    fs::write(&file, lines("user", 3)).unwrap();
+    for command in [&["export"][..], &["export", &file], &["import", "--dry-run", &file]] {
+        let exit = Program::with(command).and(["--database-url", &format!("sqlite:{url}")]).run().await;
+        assert_eq!(told(&exit, 2), "");
+        assert!(exit.stderr.contains("there is no file"), "{exit:?}");
+    }
+    assert!(!Path::new(&url).exists());
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines("user", 3));
 }
 
 async fn a_reader_that_goes_away_is_no_reason_to_panic(database: Database) {

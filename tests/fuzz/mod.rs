@@ -76,6 +76,7 @@ async fn the_service_is_as_its_description_says(
     println!("{on}, seed {seed}: {report}");
     assert_eq!((run.code, report.failed), (Some(0), 0), "schemathesis found nothing");
     assert_eq!(report.never_done(), [""; 0], "each operation is done at least once");
+    assert!(report.cases >= 1_000, "{} cases are too few to tell", report.cases);
     let log = roster.process().output().stderr;
     assert!(!log.contains("could not answer"), "a request failed");
     Ok(())

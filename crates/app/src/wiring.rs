@@ -153,6 +153,20 @@ pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, F
     Ok(users)
 }
 
+/// The same, for what only reads: no database is made for it.
+///
+/// # Errors
+///
+/// As above, and where there is no such file.
+pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
+    match &config.url {
+        DatabaseUrl::Sqlite(path) if !path.exists() => {
+            Err(Failure::setting(DatabaseConfig::URL, anyhow!("there is no file {}", path.display())))
+        }
+        _ => users(config).await,
+    }
+}
+
 /// Who keeps users, their events, how far those were told to others, and whether all that answers.
 type Store = (Arc<dyn UserRepository>, Arc<dyn EventLog>, Arc<dyn Outbox>, Arc<dyn HealthCheck>);
 

@@ -39,7 +39,7 @@ pub enum DomainError {
         id: i64,
     },
     /// The entity has another version than the one that the caller knows.
-    #[error("User has changed: it is at version {current}")]
+    #[error("User is at version {current}, which does not fit the request")]
     PreconditionFailed {
         /// The version that it has.
         current: Version,

@@ -35,6 +35,10 @@ impl UserRepository for PgUsers {
         Ok(self.pool.read(find_by_email, email).await?)
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
+        Ok(self.pool.read(find_by_emails, emails).await?)
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         Ok(self.pool.read(list::list, query).await?)
     }
@@ -83,6 +87,13 @@ async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, 
 async fn find_by_email(conn: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Error> {
     let with_email = users::table.filter(users::email.eq(email.as_str()));
     user(with_email.select(UserRow::as_select()).first(conn).await)
+}
+
+async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Result<Vec<User>, Error> {
+    let emails: Vec<_> = emails.iter().map(Email::as_str).collect();
+    let with_emails = users::table.filter(users::email.eq_any(emails)).order(users::id);
+    let rows = with_emails.select(UserRow::as_select()).load(conn).await?;
+    rows.into_iter().map(User::try_from).collect()
 }
 
 /// The user of a row, if there is one.

@@ -26,6 +26,10 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 
+/// The longest that one waits for the end of another: an export that was given up ends within it, and whoever asks is
+/// told before a request may take no longer.
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
+
 /// Exports hold a connection each for as long as their receivers take: so only some of the readers are
 /// theirs.
 #[derive(Clone)]
@@ -59,7 +63,7 @@ impl Exports {
     }
 
     async fn run(&self, readers: &Readers, batches: mpsc::Sender<Batch>) -> Result<(), Error> {
-        let turn = timeout(self.wait, self.turns.acquire()).await;
+        let turn = timeout(self.wait.min(LONGEST_WAIT), self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
         let runtime = Handle::current();
         readers.read(move |conn| conn.transaction(|conn| send_all(conn, &runtime, &batches))).await

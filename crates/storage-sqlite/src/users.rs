@@ -44,6 +44,15 @@ impl UserRepository for SqliteUsers {
         Ok(row.await?.map(User::try_from).transpose()?)
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
+        let emails: Vec<_> = emails.iter().map(|email| email.as_str().to_owned()).collect();
+        let rows = self.readers.read(move |conn| {
+            let with_emails = users::table.filter(users::email.eq_any(emails)).order(users::id);
+            Ok(with_emails.select(UserRow::as_select()).load(conn)?)
+        });
+        Ok(rows.await?.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         Ok(list::list(&self.readers, query).await?)
     }

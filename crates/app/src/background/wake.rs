@@ -51,6 +51,10 @@ impl UserRepository for Announcing {
         self.users.find_by_email(email).await
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
+        self.users.find_by_emails(emails).await
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         self.users.list(query).await
     }

@@ -40,19 +40,15 @@ impl Gunzip {
     /// How much is best decompressed at once: a part may become a thousand times as long.
     pub(super) const PART: usize = 512;
 
-    pub(super) fn part(&mut self, compressed: &[u8]) -> io::Result<Vec<u8>> {
-        self.0.write_all(compressed)?;
-        self.0.flush()?;
-        Ok(std::mem::take(self.0.get_mut()))
+    /// What a part holds; up to where it is broken, where it is.
+    pub(super) fn part(&mut self, compressed: &[u8]) -> (Vec<u8>, io::Result<()>) {
+        let read = self.0.write_all(compressed).and_then(|()| self.0.flush());
+        (std::mem::take(self.0.get_mut()), read)
     }
 
-    /// What comes after the last part.
-    ///
-    /// # Errors
-    ///
-    /// Where what was compressed is not whole.
-    pub(super) fn end(&mut self) -> io::Result<Vec<u8>> {
-        self.0.try_finish()?;
-        Ok(std::mem::take(self.0.get_mut()))
+    /// What comes after the last part, and whether all that was compressed is there.
+    pub(super) fn end(&mut self) -> (Vec<u8>, io::Result<()>) {
+        let whole = self.0.try_finish();
+        (std::mem::take(self.0.get_mut()), whole)
     }
 }

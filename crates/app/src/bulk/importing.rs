@@ -3,8 +3,9 @@ use std::io;
 use bytes::Bytes;
 use futures_util::{FutureExt, Stream, StreamExt, stream};
 use roster_domain::services::{Import, Outcome};
+use tokio::task::yield_now;
 
-use super::reader::{Line, Reader};
+use super::reader::{Line, Next, Reader};
 use crate::http::ApiError;
 
 /// What becomes of lines that were imported together.
@@ -37,9 +38,16 @@ async fn batch(
 ) -> io::Result<Vec<Line>> {
     let mut lines = Vec::new();
     while lines.len() < Import::BATCH {
-        if let Some(line) = reader.next() {
-            lines.push(line);
-            continue;
+        match reader.next() {
+            Next::Line(line) => {
+                lines.push(line);
+                continue;
+            }
+            Next::Later => {
+                yield_now().await;
+                continue;
+            }
+            Next::Nothing => {}
         }
         if reader.is_complete() {
             break;

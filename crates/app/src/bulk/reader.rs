@@ -5,12 +5,22 @@ use roster_domain::{Email, Name, NewUser, Violation};
 
 use super::gzip::Gunzip;
 use super::lines::{Lines, TooLong};
-use super::records::{Record, Records, Unreadable};
+use super::records::{MAX_COLUMNS, Record, Records, Unreadable};
 use super::{Format, MAX_LINE_BYTES};
 use crate::http::{ApiError, Object};
 
 /// A line of an import, as far as it could be read.
 pub(crate) type Line = Result<NewUser, ApiError>;
+
+/// What a reader has to offer.
+pub(crate) enum Next {
+    /// A line.
+    Line(Line),
+    /// Nothing yet, and something perhaps when it is asked again: it has done as much at once as others can wait for.
+    Later,
+    /// Nothing without another part; or at all, once there are no more.
+    Nothing,
+}
 
 /// Reads the lines of an import, whatever parts it comes in. Of what it is given it holds no more than the
 /// part that it was given last, and the beginning of a line.
@@ -18,6 +28,8 @@ pub(crate) struct Reader {
     split: Split,
     gzip: Option<Gunzip>,
     compressed: Bytes,
+    /// Why what comes after `plain` cannot be known.
+    broken: Option<io::Error>,
     plain: Bytes,
     /// The first bytes, while it is not yet known whether they are a mark.
     first: Option<Bytes>,
@@ -44,7 +56,7 @@ impl Reader {
         let gzip = is_gzip.then(Gunzip::default);
         let (compressed, plain) = (Bytes::new(), Bytes::new());
         let first = Some(Bytes::new());
-        Self { split, gzip, compressed, plain, first, is_complete: false, is_last: false }
+        Self { split, gzip, compressed, broken: None, plain, first, is_complete: false, is_last: false }
     }
 
     /// Adds a part, once there is no line left of the one before.
@@ -61,26 +73,17 @@ impl Reader {
         }
     }
 
-    /// The next line; `None` where there is none without another part, or at all, once there are no more.
-    pub(crate) fn next(&mut self) -> Option<Line> {
-        loop {
-            if let Some(line) = self.split() {
-                return Some(line);
-            }
-            match self.decompress() {
-                Ok(true) => {}
-                Ok(false) => return None,
-                Err(broken) => {
-                    // There is no telling what comes after; so this is the last line.
-                    self.gzip = None;
-                    self.compressed.clear();
-                    (self.is_complete, self.is_last) = (true, false);
-                    return Some(Err(ApiError::Malformed(format!(
-                        "What is sent is not valid gzip: {broken}"
-                    ))));
-                }
-            }
+    /// The next line, if there is one by now.
+    pub(crate) fn next(&mut self) -> Next {
+        if let Some(line) = self.split() {
+            return Next::Line(line);
         }
+        if let Some(broken) = self.broken.take() {
+            // There is no telling what comes after, nor whether a line that has begun is whole: this is the last.
+            self.is_complete = true;
+            return Next::Line(Err(ApiError::Malformed(format!("What is sent is not valid gzip: {broken}"))));
+        }
+        if self.decompress() { Next::Later } else { Next::Nothing }
     }
 
     /// Whether nothing that is pushed will be looked at.
@@ -92,7 +95,14 @@ impl Reader {
         let mut rest: &[u8] = &self.plain;
         let line = match &mut self.split {
             Split::Ndjson(lines) => lines.next(&mut rest, self.is_last).map(from_json),
-            Split::Csv(records) => records.next(&mut rest, self.is_last).map(from_csv),
+            Split::Csv(records) => {
+                let record = records.next(&mut rest, self.is_last);
+                if let Some(Err(Unreadable::Header(_))) = record {
+                    (self.is_complete, self.gzip) = (true, None);
+                    rest = &[];
+                }
+                record.map(from_csv)
+            }
         };
         let taken = self.plain.len() - rest.len();
         self.plain.advance(taken);
@@ -117,21 +127,23 @@ impl Reader {
     }
 
     /// Decompresses a little; whether there may be another line now.
-    fn decompress(&mut self) -> io::Result<bool> {
-        let Some(gzip) = &mut self.gzip else { return Ok(false) };
-        if !self.compressed.is_empty() {
-            let part = self.compressed.split_to(self.compressed.len().min(Gunzip::PART));
-            let part = gzip.part(&part)?;
-            self.add(part.into());
-            return Ok(true);
-        }
-        if self.is_complete && !self.is_last {
-            let part = gzip.end()?;
+    fn decompress(&mut self) -> bool {
+        let Some(gzip) = &mut self.gzip else { return false };
+        let (plain, read) = if !self.compressed.is_empty() {
+            gzip.part(&self.compressed.split_to(self.compressed.len().min(Gunzip::PART)))
+        } else if self.is_complete && !self.is_last {
             self.is_last = true;
-            self.add(part.into());
-            return Ok(true);
+            gzip.end()
+        } else {
+            return false;
+        };
+        if let Err(broken) = read {
+            self.gzip = None;
+            self.compressed.clear();
+            (self.broken, self.is_last) = (Some(broken), false);
         }
-        Ok(false)
+        self.add(plain.into());
+        true
     }
 }
 
@@ -149,6 +161,8 @@ fn from_csv(record: Result<Record, Unreadable>) -> Line {
         Unreadable::Fields(fields) => {
             ApiError::Malformed(format!("Line has {fields} fields, which is more than there are columns"))
         }
+        Unreadable::TooManyFields => ApiError::Malformed(format!("Line has more than {MAX_COLUMNS} fields")),
+        Unreadable::Header(why) => ApiError::Malformed(why.to_owned()),
     })?;
     let email = email.ok_or_else(|| Violation::required("email").into()).and_then(|text| Email::parse(&text));
     let name = name.ok_or_else(|| Violation::required("name").into()).and_then(|text| Name::parse(&text));
@@ -165,15 +179,16 @@ mod tests {
         let mut found = Vec::new();
         let mut parts = bytes.chunks(size);
         loop {
-            while let Some(line) = reader.next() {
-                found.push(line.map_or_else(|error| error.to_string(), |new| new.email.into_string()));
-            }
-            if reader.is_complete() {
-                return found;
-            }
-            match parts.next() {
-                Some(part) => reader.push(Bytes::copy_from_slice(part)),
-                None => reader.complete(),
+            match (reader.next(), reader.is_complete()) {
+                (Next::Line(line), _) => {
+                    found.push(line.map_or_else(|error| error.to_string(), |new| new.email.into_string()));
+                }
+                (Next::Later, _) => {}
+                (Next::Nothing, true) => return found,
+                (Next::Nothing, false) => match parts.next() {
+                    Some(part) => reader.push(Bytes::copy_from_slice(part)),
+                    None => reader.complete(),
+                },
             }
         }
     }
@@ -200,6 +215,12 @@ mod tests {
         assert_eq!(plain[5..], ["b@b.c"]);
         let csv = b"name\nAda\n\"\"\n";
         assert_eq!(read(Format::Csv, false, csv, 10), ["Email is required"]);
+        let told = "The header names neither a column email nor a column name";
+        for (is_gzip, csv) in
+            [(false, b"a@b.c,Ada\nb@b.c,Bob\n".to_vec()), (true, compressed(b"a@b.c,Ada\nb@b.c,B\n"))]
+        {
+            assert_eq!(read(Format::Csv, is_gzip, &csv, 5), [told]);
+        }
     }
 
     #[test]
@@ -238,13 +259,37 @@ mod tests {
     }
 
     #[test]
-    fn what_grows_a_thousandfold_is_never_held_whole() {
+    fn lines_that_come_before_what_is_broken_are_read() {
+        let lines = |count: usize| {
+            let line = |nth| format!("{{\"email\": \"{nth}-{:x}@b.c\", \"name\": \"Ada\"}}\n", nth * 7919);
+            (0..count).map(line).collect::<String>()
+        };
+        let whole = compressed(lines(200).as_bytes());
+        let padded = [&whole[..], &[0; 512]].concat();
+        for size in [1, 100, padded.len()] {
+            let read = read(Format::Ndjson, true, &padded, size);
+            assert_eq!(read.len(), 201, "{size}");
+            assert!(read[200].starts_with("What is sent is not valid gzip"), "{read:?}");
+        }
+        // What a part before the cut holds on its own is what is known of it.
+        let (mut gzip, cut) = (Gunzip::default(), &whole[..whole.len() / 2]);
+        let known = gzip.part(cut).0.iter().filter(|&&byte| byte == b'\n').count();
+        assert!(known > 50, "{known}");
+        for size in [1, 100, cut.len()] {
+            assert_eq!(read(Format::Ndjson, true, cut, size).len(), known + 1, "{size}");
+        }
+    }
+
+    #[test]
+    fn what_grows_a_thousandfold_is_never_held_whole_and_holds_up_nobody() {
         let compressed = compressed(&vec![b' '; 50_000_000]);
         let mut reader = Reader::new(Format::Ndjson, true);
         reader.push(compressed.into());
-        while reader.decompress().unwrap() {
+        let mut steps = 0;
+        while let Next::Later = reader.next() {
+            steps += 1;
             assert!(reader.plain.len() < 2_000_000);
-            assert!(reader.split().is_none());
         }
+        assert!(steps > 50, "{steps}");
     }
 }

@@ -6,7 +6,7 @@ use super::MAX_LINE_BYTES;
 use super::lines::TooLong;
 
 /// The most columns that are looked at.
-const MAX_COLUMNS: usize = 1_000;
+pub(super) const MAX_COLUMNS: usize = 1_000;
 
 /// A record of a CSV file, with the fields that are looked for. One that is not there is `None`.
 #[derive(Debug, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub(super) enum Unreadable {
     NotUtf8,
     /// There are more fields than columns.
     Fields(usize),
+    /// There are more fields than are looked at.
+    TooManyFields,
+    /// No record can be read: of the header it cannot be told which columns there are.
+    Header(&'static str),
 }
 
 impl From<TooLong> for Unreadable {
@@ -47,6 +51,7 @@ struct Begun {
     written: usize,
     ended: usize,
     is_too_long: bool,
+    has_too_many_fields: bool,
 }
 
 /// Which columns there are.
@@ -82,12 +87,15 @@ impl Records {
             let fields = self.fields(&record);
             if let [blank] = fields.as_slice()
                 && self.fields[blank.clone()].trim_ascii().is_empty()
-                && !record.is_too_long
+                && record.is_whole()
             {
                 continue;
             }
             let Some(header) = &self.header else {
-                self.header = Some(self.header_of(&fields));
+                match self.header_of(&record, &fields) {
+                    Ok(header) => self.header = Some(header),
+                    Err(why) => return Some(Err(Unreadable::Header(why))),
+                }
                 continue;
             };
             return Some(self.read(header, &record, &fields));
@@ -111,7 +119,14 @@ impl Records {
             self.begun.ended += ended;
             match result {
                 ReadRecordResult::InputEmpty => {}
-                ReadRecordResult::OutputFull | ReadRecordResult::OutputEndsFull => self.begun.overflows(),
+                ReadRecordResult::OutputFull => {
+                    self.begun.overflows();
+                    self.begun.is_too_long = true;
+                }
+                ReadRecordResult::OutputEndsFull => {
+                    self.begun.overflows();
+                    self.begun.has_too_many_fields = true;
+                }
                 // A mark of the byte order, in a place where it is none, is all that was left.
                 ReadRecordResult::End => self.begun = Begun::default(),
                 ReadRecordResult::Record => {
@@ -126,24 +141,36 @@ impl Records {
 
     /// Where the fields are.
     fn fields(&self, record: &Begun) -> Vec<Range<usize>> {
-        let ends = if record.is_too_long { &[] } else { &self.ends[..record.ended] };
+        let ends = if record.is_whole() { &self.ends[..record.ended] } else { &[] };
         let mut start = 0;
         ends.iter().map(|&end| std::mem::replace(&mut start, end)..end).collect()
     }
 
-    fn header_of(&self, fields: &[Range<usize>]) -> Header {
-        let column = |wanted: &str| {
-            fields.iter().position(|field| {
-                let name = &self.fields[field.clone()];
-                name.trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
-            })
+    /// Which columns a header names; or why that cannot be told.
+    fn header_of(&self, record: &Begun, fields: &[Range<usize>]) -> Result<Header, &'static str> {
+        if !record.is_whole() {
+            return Err("The header is too long");
+        }
+        let is_named = |field: &&Range<usize>, wanted: &str| {
+            self.fields[(*field).clone()].trim_ascii().eq_ignore_ascii_case(wanted.as_bytes())
         };
-        Header { columns: fields.len(), email: column("email"), name: column("name") }
+        let column = |wanted: &str| {
+            let mut named = fields.iter().enumerate().filter(|(_, field)| is_named(field, wanted));
+            let first = named.next().map(|(nth, _)| nth);
+            if named.next().is_some() { Err("The header names a column twice") } else { Ok(first) }
+        };
+        match (column("email")?, column("name")?) {
+            (None, None) => Err("The header names neither a column email nor a column name"),
+            (email, name) => Ok(Header { columns: fields.len(), email, name }),
+        }
     }
 
     fn read(&self, header: &Header, record: &Begun, fields: &[Range<usize>]) -> Result<Record, Unreadable> {
         if record.is_too_long {
             return Err(Unreadable::TooLong);
+        }
+        if record.has_too_many_fields {
+            return Err(Unreadable::TooManyFields);
         }
         let text = std::str::from_utf8(&self.fields[..record.written]).map_err(|_| Unreadable::NotUtf8)?;
         // A comma that should have been quoted would otherwise cut off what comes after it.
@@ -156,9 +183,13 @@ impl Records {
 }
 
 impl Begun {
+    /// Whether all of it was kept.
+    fn is_whole(&self) -> bool {
+        !self.is_too_long && !self.has_too_many_fields
+    }
+
     /// Nothing more of the record is kept, nor is what was.
     fn overflows(&mut self) {
-        self.is_too_long = true;
         self.written = 0;
         self.ended = 0;
     }
@@ -232,7 +263,21 @@ mod tests {
         let columns = ",".repeat(2 * MAX_COLUMNS);
         assert_eq!(
             cut(format!("email,name\na@b.c{columns}\nb@b.c,Bob").as_bytes(), 99),
-            ["TooLong", "b@b.c|Bob"]
+            ["TooManyFields", "b@b.c|Bob"]
         );
+    }
+
+    #[test]
+    fn a_header_that_does_not_tell_the_columns_is_told() {
+        for (header, why) in [
+            ("b@b.c,Bob", "names neither"),
+            ("email;name", "names neither"),
+            ("email,name,EMAIL", "names a column twice"),
+            (&format!("email,name,{}", "x".repeat(MAX_LINE_BYTES)), "is too long"),
+            (&format!("email,name{}", ",".repeat(MAX_COLUMNS)), "is too long"),
+        ] {
+            let told = cut(format!("{header}\na@b.c,Ada\n").as_bytes(), 99);
+            assert!(told[0].starts_with("Header") && told[0].contains(why), "{told:?}");
+        }
     }
 }

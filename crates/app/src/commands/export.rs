@@ -1,7 +1,7 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{self, ExitCode};
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
@@ -37,7 +37,7 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);
     let exported = setup::runtime()?.block_on(async {
-        let users = wiring::users(&config.database).await?;
+        let users = wiring::users_there(&config.database).await?;
         let mut target = Target::open(&args.file)?;
         let exported = write(&*users, &writer, gzip, &mut target).await;
         let count = exported.inspect_err(|_| target.give_up())?;
@@ -100,10 +100,12 @@ impl Target {
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
             return Ok(Self { output: Box::new(File::options().write(true).open(path)?), names: None });
         }
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let output = Box::new(File::create(&part)?);
-        Ok(Self { output, names: Some((part.into(), path.to_owned())) })
+        // Where it is a link, what it leads to is replaced.
+        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+        let mut part = path.clone().into_os_string();
+        part.push(format!(".{}.part", process::id()));
+        let output = Box::new(File::create_new(&part)?);
+        Ok(Self { output, names: Some((part.into(), path)) })
     }
 
     fn write(&mut self, gzip: &mut Option<Gzip>, plain: &[u8]) -> io::Result<()> {

@@ -1,5 +1,6 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::process::ExitCode;
@@ -34,7 +35,7 @@ pub struct ImportArgs {
     /// Write nothing; tell which lines would fail
     #[arg(long)]
     dry_run: bool,
-    /// Write the lines that fail to this file, a JSON object each, and not to standard error
+    /// Tell which lines fail, and why, in this file, a JSON object each, and not on standard error
     #[arg(long, value_name = "FILE")]
     errors: Option<PathBuf>,
 }
@@ -51,15 +52,19 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let format = format(args.format, &args.file)?;
     let (file, length) = open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let failed = Failed::to(args.errors.as_deref())?;
+    let failed = Failed::to(args.errors.as_deref(), &args.file)?;
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
     let options = ImportOptions { dry_run: args.dry_run, resume: true };
     let report = setup::runtime()?.block_on(async {
-        let users = wiring::users(&config.database).await?;
+        let users = if args.dry_run {
+            wiring::users_there(&config.database).await?
+        } else {
+            wiring::users(&config.database).await?
+        };
         let import = ImportService::new(users, Arc::new(SystemClock)).begin(options);
         let read = Arc::new(AtomicU64::new(0));
         let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
-        run(outcomes, failed, Progress::of(length), &read).await
+        run(outcomes, failed, Progress::of(length), &read, &args.file).await
     })?;
     // A reader that is gone has no use for it.
     let _ = writeln!(io::stdout(), "{}", words(&report, args.dry_run));
@@ -71,10 +76,12 @@ async fn run(
     mut failed: Failed,
     mut progress: Progress,
     read: &AtomicU64,
+    file: &Path,
 ) -> Result<Report, Failure> {
     let mut outcomes = pin!(outcomes);
     let mut report = Report::of_errors();
-    while let Some(outcomes) = outcomes.try_next().await.context("cannot read on")? {
+    let unreadable = || format!("cannot read {}", file.display());
+    while let Some(outcomes) = outcomes.try_next().await.with_context(unreadable)? {
         let told = report.tell(&outcomes);
         failed.tell(&told, &outcomes, &progress).context("cannot write the failed lines")?;
         if report.is_broken {
@@ -127,6 +134,12 @@ fn parts(mut file: Box<dyn Read>, read: Arc<AtomicU64>) -> impl Stream<Item = io
     stream::iter(std::iter::from_fn(move || Some(next()).filter(is_part)))
 }
 
+/// Whether two paths lead to one file, that is there.
+fn is_one_file(one: &Path, other: &Path) -> bool {
+    let of = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
+    of(one).is_some_and(|file| of(other) == Some(file))
+}
+
 /// Where lines that failed are told.
 enum Failed {
     ToFile(File),
@@ -134,8 +147,14 @@ enum Failed {
 }
 
 impl Failed {
-    fn to(path: Option<&Path>) -> anyhow::Result<Self> {
+    fn to(path: Option<&Path>, imported: &Path) -> Result<Self, Failure> {
         let Some(path) = path else { return Ok(Self::ToStandardError) };
+        if is_one_file(path, imported) {
+            return Err(Failure::setting(
+                "--errors",
+                anyhow!("must be another file than the one that is imported"),
+            ));
+        }
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self::ToFile(file))
     }

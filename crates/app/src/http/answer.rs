@@ -3,20 +3,20 @@
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::HeaderMap;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
 use roster_domain::chain;
 use tracing::error;
 
-use super::cross_origin;
+use super::cross_origin::{self, CrossOrigin};
 use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
 use super::limits::Limits;
 use super::measured::Measured;
-use super::methods::{allow_options, is_offer};
+use super::methods::{accept_patch, allow_options, is_offer};
 use super::observed::Observed;
 use super::panic::without_panic;
 use super::problem::Problem;
@@ -27,17 +27,19 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     lifecycle: web::Data<Lifecycle>,
     limits: web::Data<Limits>,
     measured: web::Data<Measured>,
+    cross_origin: web::Data<CrossOrigin>,
     request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
     let id = RequestId::of(request.headers());
     let observed = Observed::begin(&request, &id, measured);
     let clock = limits.begin(&request);
+    let to_pages = cross_origin.told(request.headers());
     let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
     let answer = observed.in_scope(|| match answered {
         Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
-        Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle)),
-        Err(late) => Err(Unanswered::new(&late.into(), id, &lifecycle)),
+        Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle, to_pages)),
+        Err(late) => Err(Unanswered::new(&late.into(), id, &lifecycle, to_pages)),
     });
     let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
     observed.end(route, answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
@@ -57,7 +59,9 @@ fn complete<B: MessageBody + 'static>(
         for (name, value) in response.headers() {
             answer.append_header((name, value));
         }
-        response.into_response(answer.finish()).map_into_right_body()
+        let mut offer = response.into_response(answer.finish());
+        accept_patch(&mut offer);
+        offer.map_into_right_body()
     } else if status.is_client_error() || status.is_server_error() {
         let problem = problem_of(response.response().error(), status);
         let answer = problem.respond(id, response.headers());
@@ -99,14 +103,21 @@ struct Unanswered {
     problem: Problem,
     id: RequestId,
     is_last: bool,
+    /// What the layers that it does not go through would have added.
+    headers: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Unanswered {
-    fn new(error: &Error, id: RequestId, lifecycle: &Lifecycle) -> Self {
+    fn new(
+        error: &Error,
+        id: RequestId,
+        lifecycle: &Lifecycle,
+        headers: Vec<(HeaderName, HeaderValue)>,
+    ) -> Self {
         let status = error.as_response_error().status_code();
         // What the rest of a body that comes too late would be is nothing to wait for (RFC 9110 §15.5.9).
         let is_last = lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT;
-        Self { problem: problem_of(Some(error), status), id, is_last }
+        Self { problem: problem_of(Some(error), status), id, is_last, headers }
     }
 }
 
@@ -124,6 +135,9 @@ impl ResponseError for Unanswered {
     fn error_response(&self) -> HttpResponse {
         let mut response = self.problem.respond(&self.id, &HeaderMap::new());
         guard(&Method::GET, response.headers_mut());
+        for (name, value) in self.headers.clone() {
+            response.headers_mut().append(name, value);
+        }
         if self.is_last {
             close(&mut response);
         }

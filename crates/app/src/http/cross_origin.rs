@@ -2,6 +2,7 @@
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 
@@ -11,6 +12,22 @@ use super::position::ROSTER_POSITION;
 use super::problem::{Code, Problem};
 use super::request_id::X_REQUEST_ID;
 use crate::config::Origin;
+
+/// What of an answer pages may read, beside what they always may.
+const READABLE: [HeaderName; 12] = [
+    header::ALLOW,
+    header::CONTENT_DISPOSITION,
+    header::ETAG,
+    header::LINK,
+    header::LOCATION,
+    header::RETRY_AFTER,
+    RATE_LIMIT,
+    RATE_LIMIT_POLICY,
+    header::WWW_AUTHENTICATE,
+    IDEMPOTENCY_REPLAYED,
+    ROSTER_POSITION,
+    X_REQUEST_ID,
+];
 
 /// The origins whose pages may use the API; none, where there are none.
 #[derive(Debug, Clone, Default)]
@@ -34,26 +51,31 @@ impl CrossOrigin {
                 Method::DELETE,
             ])
             .allow_any_header()
-            .expose_headers([
-                header::ALLOW,
-                header::CONTENT_DISPOSITION,
-                header::ETAG,
-                header::LINK,
-                header::LOCATION,
-                header::RETRY_AFTER,
-                RATE_LIMIT,
-                RATE_LIMIT_POLICY,
-                header::WWW_AUTHENTICATE,
-                IDEMPOTENCY_REPLAYED,
-                ROSTER_POSITION,
-                X_REQUEST_ID,
-            ])
+            .expose_headers(READABLE)
             .max_age(3600);
         let cors = self.0.iter().fold(cors, |cors, origin| match origin {
             Origin::Any => cors.allow_any_origin().send_wildcard(),
             Origin::Of(origin) => cors.allowed_origin(origin),
         });
         Condition::new(!self.0.is_empty(), cors)
+    }
+
+    /// What the layer says of an answer to this request, for one that cannot go through it.
+    pub(super) fn told(&self, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+        if self.0.is_empty() {
+            return Vec::new();
+        }
+        let origin = request.get(header::ORIGIN);
+        let allowed = self.0.iter().find_map(|allowed| match allowed {
+            Origin::Any => Some(HeaderValue::from_static("*")),
+            Origin::Of(allowed) => origin.filter(|origin| origin.as_bytes() == allowed.as_bytes()).cloned(),
+        });
+        let allowed = allowed.map(|allowed| (header::ACCESS_CONTROL_ALLOW_ORIGIN, allowed));
+        let readable = HeaderValue::try_from(READABLE.map(|name| name.to_string()).join(", ")).ok();
+        let readable = readable.filter(|_| allowed.is_some());
+        let readable = readable.map(|readable| (header::ACCESS_CONTROL_EXPOSE_HEADERS, readable));
+        let varies = (header::VARY, HeaderValue::from_static("Origin"));
+        allowed.into_iter().chain(readable).chain([varies]).collect()
     }
 }
 

@@ -11,6 +11,9 @@ use super::error::ApiError;
 /// The layout of a cursor: this byte, eight of the query's digest, eight of the id.
 const LAYOUT: u8 = 1;
 
+const NONE: &str = "After is no cursor of this list";
+const ANOTHER: &str = "After is a cursor of a list in another order or with other filters";
+
 /// The cursor of the page that comes after `last` in the list that `query` asks for.
 pub(super) fn encode(query: &UserQuery, last: UserId) -> String {
     let mut bytes = vec![LAYOUT];
@@ -25,16 +28,16 @@ pub(super) fn encode(query: &UserQuery, last: UserId) -> String {
 ///
 /// A malformed request, where `cursor` is none, or was made for another order or filter.
 pub(super) fn decode(cursor: &str, order: Order, filter: &UserFilter) -> Result<UserId, ApiError> {
-    let (digest_of_cursor, id) = parse(cursor).ok_or_else(|| malformed("After is no cursor of this list"))?;
+    let (digest_of_cursor, id) = parse(cursor).ok_or_else(|| malformed(NONE))?;
     if digest_of_cursor != digest(order, filter) {
-        return Err(malformed("After is a cursor of a list in another order or with other filters"));
+        return Err(malformed(ANOTHER));
     }
     Ok(id)
 }
 
-/// Whether `cursor` is one at all.
-pub(super) fn check(cursor: &str) -> Result<(), ApiError> {
-    parse(cursor).map(drop).ok_or_else(|| malformed("After is no cursor of this list"))
+/// Why a cursor is none of a list that has no pages.
+pub(super) fn of_another_list(cursor: &str) -> ApiError {
+    malformed(parse(cursor).map_or(NONE, |_| ANOTHER))
 }
 
 fn malformed(message: &str) -> ApiError {

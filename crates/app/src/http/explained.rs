@@ -18,7 +18,7 @@ impl Code {
     pub(super) const fn explained(self) -> Explained {
         let (when, remedy, example) = match self {
             Self::MalformedRequest => (
-                "The body does not parse as JSON, or a header or a cursor is no such thing.",
+                "The body does not parse as JSON, or a header or a cursor is no such thing; in an import, a line is not JSON, UTF-8 or of its columns, or what was sent is not gzip.",
                 "Send what the detail asks for. A cursor is good for the order and the filters that it came with; start again without one.",
                 "Request body is not valid JSON: expected value at line 1 column 11",
             ),
@@ -68,18 +68,18 @@ impl Code {
                 "Events up to position 7 are no longer kept: start again from the full list of users",
             ),
             Self::PreconditionFailed => (
-                "The header If-Match names other versions than the one that the user has: somebody changed it in the meantime.",
+                "The version that the user has is none of those that If-Match names, as where somebody changed it in the meantime; or it is one of those that If-None-Match names. Weak tags never match If-Match.",
                 "Get the user again, look at what changed, and send the change with the new ETag.",
-                "User has changed: it is at version 8",
+                "User is at version 8, which does not fit the request",
             ),
             Self::PayloadTooLarge => (
-                "The body has more than 64 KiB.",
+                "The body has more than 64 KiB; in an import, a line of it.",
                 "Send less at once.",
                 "Request body must be at most 65536 bytes",
             ),
             Self::UnsupportedMediaType => (
                 "The body comes with no Content-Type, with one that is not taken here, or encoded.",
-                "Send it as what the detail names, in UTF-8, without Content-Encoding.",
+                "Send it as what the detail names, in UTF-8; with Content-Encoding gzip where it is an import, else without.",
                 "Content-Type text/plain is not taken here; send application/json",
             ),
             Self::Validation => (

@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use actix_web::http::Method;
-use actix_web::http::header::{self, HeaderValue};
+use actix_web::http::header;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -75,16 +75,18 @@ fn format(request: &HttpRequest) -> Result<Format, ApiError> {
         return Err(not_taken("A body without Content-Type", &Format::MEDIA_TYPES));
     }
     let media_type = request.content_type().trim();
-    let format = Format::of_media_type(media_type).filter(|_| is_utf8(request));
-    format.ok_or_else(|| not_taken(&format!("Content-Type {media_type}"), &Format::MEDIA_TYPES))
+    match Format::of_media_type(media_type) {
+        Some(format) if is_utf8(request) => Ok(format),
+        Some(_) => Err(not_taken("Text that is not UTF-8", &Format::MEDIA_TYPES)),
+        None => Err(not_taken(&format!("Content-Type {media_type}"), &Format::MEDIA_TYPES)),
+    }
 }
 
 fn is_gzip(request: &HttpRequest) -> Result<bool, ApiError> {
-    match request.headers().get(header::CONTENT_ENCODING).map(HeaderValue::as_bytes) {
-        None => Ok(false),
-        Some(coding) if coding.eq_ignore_ascii_case(b"identity") => Ok(false),
-        Some(coding) if coding.eq_ignore_ascii_case(b"gzip") => Ok(true),
-        Some(_) => Err(not_taken("A body with this Content-Encoding", &["gzip", "none"])),
+    match coding::codings(request.headers()).as_slice() {
+        [] => Ok(false),
+        [coding] if matches!(coding.as_str(), "gzip" | "x-gzip") => Ok(true),
+        _ => Err(not_taken("A body with this Content-Encoding", &["gzip", "none"])),
     }
 }
 

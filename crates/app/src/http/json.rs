@@ -16,6 +16,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Number;
 use serde_json::value::RawValue;
 
+use super::coding::codings;
 use super::error::ApiError;
 use super::limits::Receiving;
 
@@ -66,13 +67,14 @@ fn check_head(request: &HttpRequest, accepted: &[&'static str]) -> Result<Option
     if !request.headers().contains_key(header::CONTENT_TYPE) {
         return Ok(None);
     }
-    if request.headers().contains_key(header::CONTENT_ENCODING) {
-        return Err(not_taken("A body with Content-Encoding", accepted));
+    if !codings(request.headers()).is_empty() {
+        return Err(not_taken("A body with this Content-Encoding", accepted));
     }
     let media_type = request.content_type().trim();
     let known = accepted.iter().find(|accepted| media_type.eq_ignore_ascii_case(accepted));
-    match known.filter(|_| is_utf8(request)) {
-        Some(known) => Ok(Some(known)),
+    match known {
+        Some(known) if is_utf8(request) => Ok(Some(known)),
+        Some(_) => Err(not_taken("Text that is not UTF-8", accepted)),
         None => Err(not_taken(&format!("Content-Type {media_type}"), accepted)),
     }
 }
@@ -96,8 +98,7 @@ pub(super) fn is_utf8(request: &HttpRequest) -> bool {
 async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk =
-            chunk.map_err(|error| ApiError::Malformed(format!("Request body is cut short: {error}")))?;
+        let chunk = chunk.map_err(|_| ApiError::Malformed("Request body did not arrive whole".to_owned()))?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(ApiError::PayloadTooLarge(MAX_BODY_BYTES));
         }

@@ -47,7 +47,8 @@ impl ListRequest {
             let after = after.map(|cursor| cursor::decode(cursor, order, &filter)).transpose()?;
             Some(UserQuery { filter, order, after, limit, with_total })
         } else {
-            after.map(cursor::check).transpose()?;
+            // Where nobody can be found there is no page to come after another.
+            after.map_or(Ok(()), |cursor| Err(cursor::of_another_list(cursor)))?;
             None
         };
         Ok(Self { query, with_total, parameters })
@@ -123,6 +124,9 @@ mod tests {
             assert_eq!(ListRequest::parse(query).unwrap().query, None, "{query}");
         }
         assert_eq!(refused("email=ada&after=nonsense"), "After is no cursor of this list");
+        let of_all = cursor::encode(&UserQuery::default(), UserId::new(7).unwrap());
+        let another = "After is a cursor of a list in another order or with other filters";
+        assert_eq!(refused(&format!("email=ada&after={of_all}")), another);
         let found = ListRequest::parse("email=+Ada%40Example.ORG").unwrap().query.unwrap();
         assert_eq!(found.filter.email.unwrap().as_str(), "ada@example.org");
     }

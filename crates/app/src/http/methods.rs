@@ -2,8 +2,13 @@
 //! another. What a resource can be asked for is answered from that (RFC 9110 §9.3.7).
 
 use actix_web::dev::ServiceResponse;
-use actix_web::http::header::{ALLOW, HeaderValue};
+use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
+
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+
+/// Users alone are patched.
+const PATCHES: &str = "application/merge-patch+json, application/json";
 
 /// Adds `OPTIONS` to the methods that a resource says it takes: it is answered for all of them.
 pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
@@ -16,6 +21,14 @@ pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
     methods.retain(|method| !method.is_empty());
     if let Ok(methods) = HeaderValue::try_from(methods.join(", ")) {
         response.headers_mut().insert(ALLOW, methods);
+    }
+}
+
+/// Adds to what a resource offers the forms of a patch that it takes (RFC 5789 §3.1).
+pub(super) fn accept_patch<B>(offer: &mut ServiceResponse<B>) {
+    let methods = offer.headers().get(ALLOW).and_then(|methods| methods.to_str().ok()).unwrap_or_default();
+    if methods.split(", ").any(|method| method == Method::PATCH) {
+        offer.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(PATCHES));
     }
 }
 

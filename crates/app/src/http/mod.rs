@@ -86,6 +86,7 @@ pub fn app(
         .app_data(web::Data::new(streams))
         .app_data(web::Data::new(metrics))
         .app_data(web::Data::new(measured::Measured::new()))
+        .app_data(web::Data::new(cross_origin.clone()))
         .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))

@@ -56,6 +56,10 @@ impl UserRepository for Traced {
         within(step!("users.find_by_email"), self.0.find_by_email(email)).await
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
+        within(step!("users.find_by_emails"), self.0.find_by_emails(emails)).await
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         within(step!("users.list"), self.0.list(query)).await
     }

@@ -1,7 +1,8 @@
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::ports::{Clock, UserRepository, UserRepositoryError};
-use crate::{BusinessRule, Commit, DomainError, NewUser, User, UserId, Written};
+use crate::ports::{Clock, UserRepository, UserRepositoryError as Failure};
+use crate::{BusinessRule, Commit, DomainError, Email, NewUser, User, UserId, Written};
 
 /// Makes users of many lines, each of which has an outcome of its own.
 #[derive(Clone)]
@@ -73,16 +74,14 @@ impl Import {
     /// When the store fails, so do this and all lines after it, as [`DomainError::Unavailable`] but for the
     /// first of them. Of those that were under way, some may have taken effect.
     pub async fn take<E: From<DomainError>>(&mut self, lines: Vec<Result<NewUser, E>>) -> Vec<Outcome<E>> {
-        let mut written = self.write(&lines).await.into_iter();
+        let new: Vec<_> = lines.iter().flatten().collect();
+        let mut made = self.make(&new).await.into_iter();
         let mut outcomes = Vec::with_capacity(lines.len());
         for line in lines {
-            let result = if self.has_failed {
-                Err(unavailable().into())
-            } else {
-                match line {
-                    Ok(new) => self.outcome(&new, written.next()).await.map_err(E::from),
-                    Err(unread) => Err(unread),
-                }
+            let result = match line {
+                _ if self.has_failed => Err(unavailable().into()),
+                Ok(_) => self.noted(made.next().unwrap_or_else(|| Err(unavailable()))).map_err(E::from),
+                Err(unread) => Err(unread),
             };
             self.lines += 1;
             outcomes.push(Outcome { line: self.lines, result });
@@ -90,48 +89,67 @@ impl Import {
         outcomes
     }
 
-    /// Writes the lines that could be read, where that is to be done. A failure of all of them is that of the
-    /// first.
-    async fn write<E>(
-        &self,
-        lines: &[Result<NewUser, E>],
-    ) -> Vec<Result<Written<User>, UserRepositoryError>> {
-        if self.options.dry_run || self.has_failed {
+    /// What becomes of users to be, one by one, as far as the store does not fail.
+    async fn make(&self, new: &[&NewUser]) -> Vec<Result<Imported, DomainError>> {
+        if self.has_failed || new.is_empty() {
             return Vec::new();
         }
+        let made = if self.options.dry_run { self.would_create(new).await } else { self.create(new).await };
+        made.unwrap_or_else(|failed| vec![Err(failed.into())])
+    }
+
+    async fn would_create(&self, new: &[&NewUser]) -> Result<Vec<Result<Imported, DomainError>>, Failure> {
+        let there = self.there(new.iter().copied()).await?;
+        let would =
+            |new: &&NewUser| there.get(&new.email).map_or(Ok(Imported::Valid), |user| self.met(new, user));
+        Ok(new.iter().map(would).collect())
+    }
+
+    async fn create(&self, new: &[&NewUser]) -> Result<Vec<Result<Imported, DomainError>>, Failure> {
         let commit = Commit::at(self.service.clock.now());
-        let new: Vec<_> = lines.iter().flatten().map(|new| (new.clone(), commit.clone())).collect();
-        if new.is_empty() {
-            return Vec::new();
-        }
-        self.service.users.create_many(new).await.unwrap_or_else(|error| vec![Err(error)])
-    }
-
-    /// What became of a user to be, given what the store says of it.
-    async fn outcome(
-        &mut self,
-        new: &NewUser,
-        written: Option<Result<Written<User>, UserRepositoryError>>,
-    ) -> Result<Imported, DomainError> {
-        let outcome = match written {
-            Some(Ok(written)) => Ok(Imported::Created(written.into_inner().id)),
-            Some(Err(UserRepositoryError::EmailTaken)) if self.options.resume => self.look_up(new).await,
-            Some(Err(error)) => Err(error.into()),
-            None => self.look_up(new).await,
+        let commits = new.iter().map(|&new| (new.clone(), commit.clone())).collect();
+        let written = self.service.users.create_many(commits).await?;
+        let taken =
+            new.iter().zip(&written).filter(|(_, written)| matches!(written, Err(Failure::EmailTaken)));
+        let taken = taken.map(|(new, _)| *new).filter(|_| self.options.resume);
+        // Where this fails, so does the first line that would have wanted to know.
+        let (there, mut failed) = match self.there(taken).await {
+            Ok(there) => (there, None),
+            Err(failed) => (BTreeMap::new(), Some(failed)),
         };
-        if let Err(DomainError::Unavailable { .. } | DomainError::Internal(_)) = &outcome {
-            self.has_failed = true;
-        }
-        outcome
+        let outcome = |(new, written): (&&NewUser, Result<Written<User>, Failure>)| match written {
+            Ok(written) => Ok(Imported::Created(written.into_inner().id)),
+            Err(Failure::EmailTaken) if self.options.resume => match (failed.take(), there.get(&new.email)) {
+                (Some(failed), _) => Err(failed.into()),
+                (None, Some(user)) => self.met(new, user),
+                (None, None) => Err(BusinessRule::EmailTaken.into()),
+            },
+            Err(error) => Err(error.into()),
+        };
+        Ok(new.iter().zip(written).map(outcome).collect())
     }
 
-    /// What there is already of a user to be.
-    async fn look_up(&self, new: &NewUser) -> Result<Imported, DomainError> {
-        match self.service.users.find_by_email(&new.email).await? {
-            Some(user) if self.options.resume && user.name == new.name => Ok(Imported::There(user.id)),
-            None if self.options.dry_run => Ok(Imported::Valid),
-            _ => Err(BusinessRule::EmailTaken.into()),
+    /// Those who have the e-mails of users to be.
+    async fn there(&self, new: impl Iterator<Item = &NewUser>) -> Result<BTreeMap<Email, User>, Failure> {
+        let emails: Vec<_> = new.map(|new| new.email.clone()).collect();
+        let there =
+            if emails.is_empty() { Vec::new() } else { self.service.users.find_by_emails(&emails).await? };
+        Ok(there.into_iter().map(|user| (user.email.clone(), user)).collect())
+    }
+
+    /// What becomes of a user to be whose e-mail this user has.
+    fn met(&self, new: &NewUser, user: &User) -> Result<Imported, DomainError> {
+        if self.options.resume && user.name == new.name {
+            Ok(Imported::There(user.id))
+        } else {
+            Err(BusinessRule::EmailTaken.into())
         }
+    }
+
+    /// Notes where the store failed: nothing more is asked of it.
+    fn noted(&mut self, made: Result<Imported, DomainError>) -> Result<Imported, DomainError> {
+        self.has_failed |= matches!(made, Err(DomainError::Unavailable { .. } | DomainError::Internal(_)));
+        made
     }
 }
 
@@ -217,9 +235,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_there_is_looked_up_for_all_lines_at_once() {
+        for options in [ImportOptions { dry_run: true, ..PLAIN }, ImportOptions { resume: true, ..PLAIN }] {
+            let mut store = MockUserRepository::new();
+            store
+                .expect_create_many()
+                .returning(|new| Ok(new.iter().map(|_| Err(Failure::EmailTaken)).collect()));
+            store.expect_find_by_emails().times(1).returning(|emails| {
+                assert_eq!(emails.len(), 2);
+                Err(Failure::Internal("broken".into()))
+            });
+            let all = vec![line("a@b.c", "Ada"), line("none", "Ada"), line("b@b.c", "Bob")];
+            let told = told(&mut import(store, options), all);
+            assert_eq!(told, ["1 internal error", "2 unavailable", "3 unavailable"]);
+        }
+    }
+
+    #[test]
     fn after_the_store_fails_each_remaining_line_is_unavailable() {
         let mut store = MockUserRepository::new();
-        let failed = || UserRepositoryError::Internal("broken".into());
+        let failed = || Failure::Internal("broken".into());
         store.expect_create_many().times(1).return_once(move |_| Err(failed()));
         let mut import = import(store, PLAIN);
 
@@ -238,7 +273,7 @@ mod tests {
         let mut store = MockUserRepository::new();
         store.expect_create_many().return_once(|new| {
             let user = User::created(UserId::new(7).unwrap(), new[0].0.clone(), new[0].1.at);
-            let away = || Err(UserRepositoryError::Unavailable("away".into()));
+            let away = || Err(Failure::Unavailable("away".into()));
             Ok(vec![Ok(Written::Now(user)), away(), away()])
         });
         let mut import = import(store, PLAIN);

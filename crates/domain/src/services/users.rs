@@ -194,7 +194,10 @@ mod tests {
         for (error, expected) in [
             (UserRepositoryError::EmailTaken, "Email already exists"),
             (UserRepositoryError::NotFound(id()), "User 7 not found"),
-            (UserRepositoryError::PreconditionFailed { current }, "User has changed: it is at version 1"),
+            (
+                UserRepositoryError::PreconditionFailed { current },
+                "User is at version 1, which does not fit the request",
+            ),
             (UserRepositoryError::ReceiptReused, "Idempotency-Key was used for another request"),
             (UserRepositoryError::AlreadyAcknowledged, "Idempotency-Key was used for another request"),
             (

@@ -178,6 +178,10 @@ impl UserRepository for InMemory {
         Ok(self.state().users.values().find(|user| user.email == *email).cloned())
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
+        Ok(self.state().users.values().filter(|user| emails.contains(&user.email)).cloned().collect())
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         Ok(self.state().list(query))
     }

@@ -25,7 +25,7 @@ pub(super) fn paths(paths: &mut Paths) {
         operation("importUsers", TAG, "Make users of lines, each with an outcome of its own")
             .needing(Scope::UsersWrite)
             .about("Outcomes are streamed in the order of the lines, while those still come in; what was told is kept, whatever becomes of the rest. Either side may be compressed with gzip.")
-            .taking(&["DryRun", "Report"])
+            .taking(&["DryRun", "Report", "Content-Encoding"])
             .body([
                 (Format::Ndjson.media_type(), lines("An object of `email` and `name` a line.", NDJSON)),
                 (Format::Csv.media_type(), lines("A header row that names `email` and `name`, then a row each.", CSV)),
@@ -49,6 +49,7 @@ pub(super) fn paths(paths: &mut Paths) {
                 empty("All users")
                     .content(Format::Ndjson.media_type(), lines("A user a line, as an object.", ""))
                     .content(Format::Csv.media_type(), lines("A header row, then a row for each user.", ""))
+                    .header_ref("Content-Disposition", header("Content-Disposition"))
                     .header_ref("Roster-Position", header("Roster-Position")),
             )
             .failing(&[Code::NotAcceptable]),

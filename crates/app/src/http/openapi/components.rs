@@ -94,7 +94,13 @@ fn headers() -> [(&'static str, Header); 11] {
                 rules::exactly("true").build(),
             ),
         ),
-        ("Allow", header("The methods that the resource takes.", text("").build())),
+        (
+            "Content-Disposition",
+            header(
+                "What a file of it may be called (RFC 6266).",
+                text("").pattern(Some("^attachment; filename=\"users[.](ndjson|csv)\"$")).build(),
+            ),
+        ),
         (
             "X-Request-Id",
             header(
@@ -186,14 +192,25 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
     all.into_iter().chain(header_parameters()).collect()
 }
 
-fn header_parameters() -> [(&'static str, Parameter); 5] {
+/// Bare, or as a string (RFC 8941 §3.3.3), in which a quote or a backslash comes after a backslash.
+const IDEMPOTENCY_KEY: &str = r#"^([!#-~][!-~]{0,254}|"([!#-\[\]-~]|\\["\\]){1,255}")$"#;
+
+fn header_parameters() -> [(&'static str, Parameter); 6] {
     [
         (
             "Idempotency-Key",
             of_header(
                 "Idempotency-Key",
                 "What the client calls this request, so that sending it again makes nothing new: for 24 hours the answer is that of the first.",
-                text("").pattern(Some("^[!-~]{1,255}$")).build(),
+                text("").pattern(Some(IDEMPOTENCY_KEY)).build(),
+            ),
+        ),
+        (
+            "Content-Encoding",
+            of_header(
+                "Content-Encoding",
+                "How the body is compressed, where it is.",
+                text("").enum_values(Some(["gzip", "identity"])).build(),
             ),
         ),
         (

@@ -57,6 +57,10 @@ impl UserRepository for Pausing {
         found
     }
 
+    async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>, Failure> {
+        self.0.find_by_emails(emails).await
+    }
+
     async fn list(&self, query: &UserQuery) -> Result<Page<User>, Failure> {
         self.0.list(query).await
     }

@@ -17,6 +17,7 @@ behaviours! {
     USERS: UsersCheck(users) =
     a_created_user_reads_back_the_same,
     an_absent_user_is_none,
+    users_are_found_by_many_emails_at_once,
     any_text_that_the_rules_allow_is_kept,
     a_taken_email_is_refused_and_changes_nothing,
     of_fifty_concurrent_creates_of_one_email_one_wins,
@@ -89,6 +90,17 @@ async fn an_absent_user_is_none(users: &dyn UserRepository) {
         assert_eq!(users.find(UserId::new(id).unwrap()).await.unwrap(), None);
     }
     assert_eq!(users.find_by_email(&email("nobody@example.org")).await.unwrap(), None);
+}
+
+async fn users_are_found_by_many_emails_at_once(users: &dyn UserRepository) {
+    let there = many(users, 3).await;
+    let nobody = (0..500).map(|nth| email(&format!("nobody{nth}@example.org")));
+    let asked: Vec<_> = [&there[2], &there[0], &there[2]].map(|user| user.email.clone()).into();
+
+    let found = users.find_by_emails(&nobody.chain(asked).collect::<Vec<_>>()).await.unwrap();
+
+    assert_eq!(found, [there[0].clone(), there[2].clone()]);
+    assert_eq!(users.find_by_emails(&[]).await.unwrap(), []);
 }
 
 async fn any_text_that_the_rules_allow_is_kept(users: &dyn UserRepository) {
