@@ -1,6 +1,7 @@
 //! The external directory: the adapter on recorded answers and on broken ones, and the whole way through the
 //! running program.
 
+mod contract;
 mod faults;
 mod recorded;
 mod service;
@@ -8,7 +9,7 @@ mod service;
 use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [faults::suite(), recorded::suite(), service::suite()].into_iter().flatten().collect()
+    [contract::suite(), faults::suite(), recorded::suite(), service::suite()].into_iter().flatten().collect()
 }
 
 /// A person, as the directory sends it.

@@ -1,5 +1,6 @@
 //! Events out to a real NATS server, and in from one.
 
+mod contract;
 mod dead_letters;
 mod inbound;
 mod load;
@@ -20,10 +21,17 @@ use tokio::time::{sleep, timeout};
 use crate::kit::{Database, OwnNats, Program};
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [load::suite(), outage::suite(), outbound::suite(), inbound::suite(), dead_letters::suite()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        contract::suite(),
+        load::suite(),
+        outage::suite(),
+        outbound::suite(),
+        inbound::suite(),
+        dead_letters::suite(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// Far above what anything takes here.

@@ -1,4 +1,5 @@
-//! For tests: an in-memory store, a clock that is set by hand, and the contract of the ports.
+//! For tests: a store, a broker and a directory in memory, a clock that is set by hand, and the contract of the
+//! ports.
 
 #![expect(
     clippy::expect_used,
@@ -9,9 +10,13 @@
     reason = "an assertion of a test fails by a panic"
 )]
 
+mod broker;
 mod clock;
 pub mod contract;
+mod directory;
 mod memory;
 
+pub use broker::InMemoryBroker;
 pub use clock::ManualClock;
+pub use directory::{Condition, InMemoryDirectory};
 pub use memory::InMemory;

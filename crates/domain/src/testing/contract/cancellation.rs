@@ -22,7 +22,7 @@ pub(super) async fn drop_after<F: Future>(polls: usize, future: F) {
 }
 
 /// Pending once.
-async fn give_way() {
+pub(super) async fn give_way() {
     let mut given = false;
     future::poll_fn(|context| {
         if given {

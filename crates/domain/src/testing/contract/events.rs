@@ -10,18 +10,29 @@ use crate::{
     Change, Event, Position, Precondition, TraceContext, User, UserChanges, UserId, UserQuery, Version,
 };
 
-behaviours! {
+/// The names of the behaviours, handed to another macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __events_behaviours {
+    ([$($then:tt)+] $($with:tt)*) => {
+        $($then)+! { [
+            each_change_is_recorded_once_with_the_user_it_made,
+            each_event_tells_the_trace_that_its_change_is_part_of,
+            what_changes_nothing_records_nothing,
+            what_fails_records_nothing,
+            many_creates_record_one_event_each_in_their_order,
+            a_repeated_receipt_records_nothing,
+            a_page_of_events_begins_after_a_position,
+            positions_have_no_gaps_and_versions_no_disorder_under_concurrent_writers,
+            a_dropped_write_leaves_a_change_with_its_event_or_neither,
+        ] $($with)* }
+    };
+}
+
+__events_behaviours! {
+    [behaviours]
     /// What a [`UserRepository`] and the [`EventLog`] on the same store promise together.
-    EVENTS: EventsCheck(users, events) =
-    each_change_is_recorded_once_with_the_user_it_made,
-    each_event_tells_the_trace_that_its_change_is_part_of,
-    what_changes_nothing_records_nothing,
-    what_fails_records_nothing,
-    many_creates_record_one_event_each_in_their_order,
-    a_repeated_receipt_records_nothing,
-    a_page_of_events_begins_after_a_position,
-    positions_have_no_gaps_and_versions_no_disorder_under_concurrent_writers,
-    a_dropped_write_leaves_a_change_with_its_event_or_neither,
+    EVENTS: EventsCheck(users, events)
 }
 
 /// All events, once those that were committed are in the feed.

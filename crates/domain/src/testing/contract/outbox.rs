@@ -3,19 +3,30 @@ use super::given::{commit, new, receipt, time, user, users as many};
 use crate::ports::{EventLog, Outbox, SetAside, UserRepository};
 use crate::{Commit, Position, Receipt, Written};
 
-behaviours! {
+/// The names of the behaviours, handed to another macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __outbox_behaviours {
+    ([$($then:tt)+] $($with:tt)*) => {
+        $($then)+! { [
+            the_mark_begins_at_the_start_and_only_moves_on,
+            what_is_unpublished_comes_after_the_mark_in_order,
+            an_event_is_set_aside_once,
+            a_rewound_mark_has_events_published_again,
+            one_leads_at_a_time,
+            what_is_published_and_old_is_pruned_in_batches,
+            what_is_not_published_is_not_pruned,
+            a_young_event_keeps_those_after_it,
+            positions_go_on_after_all_events_were_pruned,
+            expired_receipts_are_pruned_and_others_kept,
+        ] $($with)* }
+    };
+}
+
+__outbox_behaviours! {
+    [behaviours]
     /// What an [`Outbox`] promises, with the [`UserRepository`] and the [`EventLog`] on the same store.
-    OUTBOX: OutboxCheck(users, events, outbox) =
-    the_mark_begins_at_the_start_and_only_moves_on,
-    what_is_unpublished_comes_after_the_mark_in_order,
-    an_event_is_set_aside_once,
-    a_rewound_mark_has_events_published_again,
-    one_leads_at_a_time,
-    what_is_published_and_old_is_pruned_in_batches,
-    what_is_not_published_is_not_pruned,
-    a_young_event_keeps_those_after_it,
-    positions_go_on_after_all_events_were_pruned,
-    expired_receipts_are_pruned_and_others_kept,
+    OUTBOX: OutboxCheck(users, events, outbox)
 }
 
 fn position(number: i64) -> Position {

@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::behaviours;
-use super::cancellation::{POLLS, drop_after};
+use super::cancellation::{POLLS, drop_after, give_way};
 use super::given::{commit, email, name, named, new, prefix, receipt, rename, time, user, users as many};
 use crate::ports::{UserRepository, UserRepositoryError as Error};
 use crate::{
@@ -12,50 +12,61 @@ use crate::{
     Written,
 };
 
-behaviours! {
+/// The names of the behaviours, handed to another macro.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __users_behaviours {
+    ([$($then:tt)+] $($with:tt)*) => {
+        $($then)+! { [
+            a_created_user_reads_back_the_same,
+            an_absent_user_is_none,
+            users_are_found_by_many_emails_at_once,
+            any_text_that_the_rules_allow_is_kept,
+            a_taken_email_is_refused_and_changes_nothing,
+            of_fifty_concurrent_creates_of_one_email_one_wins,
+            ids_are_never_reused,
+            an_update_changes_what_it_names_and_nothing_else,
+            an_update_that_changes_nothing_leaves_the_version,
+            an_update_under_a_clock_that_went_back_keeps_the_time,
+            an_update_to_a_taken_email_is_refused_and_changes_nothing,
+            an_absent_user_is_neither_updated_nor_deleted,
+            a_write_takes_effect_at_the_versions_it_names,
+            a_write_at_another_version_is_refused_and_changes_nothing,
+            another_version_is_told_before_a_taken_email,
+            of_concurrent_updates_at_one_version_one_wins,
+            no_update_is_lost_under_concurrent_conditional_writers,
+            concurrent_updates_at_any_version_all_count,
+            a_deleted_user_is_gone_and_its_email_free,
+            of_concurrent_deletes_one_wins,
+            pages_follow_each_other_in_both_orders,
+            pages_neither_skip_nor_repeat_while_users_come_and_go,
+            a_filter_by_email_is_exact,
+            a_filter_by_name_is_a_prefix_in_any_case,
+            wildcards_in_a_filter_stand_for_themselves,
+            a_total_counts_what_the_filter_holds_for,
+            many_creates_have_an_outcome_each,
+            no_creates_have_no_outcomes,
+            an_export_has_every_user_in_the_order_of_ids,
+            an_export_is_a_snapshot_that_holds_up_no_writer,
+            an_export_that_is_dropped_harms_nothing,
+            a_repeated_receipt_brings_back_the_first_outcome,
+            a_receipt_works_for_every_write,
+            a_receipt_that_changed_no_user_changes_none_later,
+            a_receipt_for_something_else_is_refused,
+            a_receipt_is_free_again_when_it_expires,
+            a_write_that_fails_leaves_its_receipt_free,
+            receipts_of_different_scopes_are_apart,
+            many_creates_honour_a_receipt_each,
+            of_concurrent_writes_with_one_receipt_one_takes_effect,
+            a_dropped_write_takes_effect_wholly_or_not_at_all,
+        ] $($with)* }
+    };
+}
+
+__users_behaviours! {
+    [behaviours]
     /// What a [`UserRepository`] promises.
-    USERS: UsersCheck(users) =
-    a_created_user_reads_back_the_same,
-    an_absent_user_is_none,
-    users_are_found_by_many_emails_at_once,
-    any_text_that_the_rules_allow_is_kept,
-    a_taken_email_is_refused_and_changes_nothing,
-    of_fifty_concurrent_creates_of_one_email_one_wins,
-    ids_are_never_reused,
-    an_update_changes_what_it_names_and_nothing_else,
-    an_update_that_changes_nothing_leaves_the_version,
-    an_update_under_a_clock_that_went_back_keeps_the_time,
-    an_update_to_a_taken_email_is_refused_and_changes_nothing,
-    an_absent_user_is_neither_updated_nor_deleted,
-    a_write_takes_effect_at_the_versions_it_names,
-    a_write_at_another_version_is_refused_and_changes_nothing,
-    another_version_is_told_before_a_taken_email,
-    of_concurrent_updates_at_one_version_one_wins,
-    no_update_is_lost_under_concurrent_conditional_writers,
-    concurrent_updates_at_any_version_all_count,
-    a_deleted_user_is_gone_and_its_email_free,
-    of_concurrent_deletes_one_wins,
-    pages_follow_each_other_in_both_orders,
-    pages_neither_skip_nor_repeat_while_users_come_and_go,
-    a_filter_by_email_is_exact,
-    a_filter_by_name_is_a_prefix_in_any_case,
-    wildcards_in_a_filter_stand_for_themselves,
-    a_total_counts_what_the_filter_holds_for,
-    many_creates_have_an_outcome_each,
-    no_creates_have_no_outcomes,
-    an_export_has_every_user_in_the_order_of_ids,
-    an_export_is_a_snapshot_that_holds_up_no_writer,
-    an_export_that_is_dropped_harms_nothing,
-    a_repeated_receipt_brings_back_the_first_outcome,
-    a_receipt_works_for_every_write,
-    a_receipt_that_changed_no_user_changes_none_later,
-    a_receipt_for_something_else_is_refused,
-    a_receipt_is_free_again_when_it_expires,
-    a_write_that_fails_leaves_its_receipt_free,
-    receipts_of_different_scopes_are_apart,
-    many_creates_honour_a_receipt_each,
-    of_concurrent_writes_with_one_receipt_one_takes_effect,
-    a_dropped_write_takes_effect_wholly_or_not_at_all,
+    USERS: UsersCheck(users)
 }
 
 async fn found(users: &dyn UserRepository, id: UserId) -> User {
@@ -281,6 +292,8 @@ async fn no_update_is_lost_under_concurrent_conditional_writers(users: &dyn User
 async fn count_one_more(users: &dyn UserRepository, id: UserId) {
     loop {
         let read = found(users, id).await;
+        // Also where a store is done at once, others come between.
+        give_way().await;
         let count: u32 = read.name.as_str()["count ".len()..].parse().unwrap();
         let more = rename(&format!("count {}", count + 1));
         match users.update(id, more, Precondition::OneOf(vec![read.version]), commit(1)).await {
