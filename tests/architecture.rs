@@ -9,6 +9,7 @@ use crate::kit::suite;
 
 suite![
     the_domain_stands_on_an_allow_list,
+    the_domains_front_page_tells_how_many_crates_it_is,
     adapters_know_the_domain_and_not_each_other,
     the_app_is_the_only_crate_that_names_adapters_and_wiring_the_only_file,
     nothing_that_is_made_for_tests_ships,
@@ -58,6 +59,12 @@ async fn the_domain_stands_on_an_allow_list() {
         assert!(more.is_empty(), "with {features:?} the domain stands on {more:?}");
         assert!(stands_on.contains("thiserror"), "cargo tree tells what there is: {stands_on:?}");
     }
+}
+
+async fn the_domains_front_page_tells_how_many_crates_it_is() {
+    let front_page = std::fs::read_to_string(root().join("crates/domain/src/lib.rs")).unwrap();
+    let crates = names(&tree(&["-p", "roster-domain"])).len();
+    assert!(front_page.contains(&format!("it is {crates} crates")), "it is {crates} crates");
 }
 
 async fn adapters_know_the_domain_and_not_each_other() {

@@ -140,6 +140,6 @@ fn outcome(found: &Found) -> &'static str {
         Ok(None) => "not_found",
         Err(DirectoryError::Unavailable { .. }) => "not_asked",
         Err(DirectoryError::TimedOut(_)) => "timed_out",
-        Err(DirectoryError::Failed(_)) => "failed",
+        Err(_) => "failed",
     }
 }

@@ -1,9 +1,10 @@
 //! A look at the directory, by asking for somebody.
 
+use std::error::Error;
 use std::time::Instant;
 
 use async_trait::async_trait;
-use roster_domain::ports::{Directory, DirectoryError, Examination, Finding};
+use roster_domain::ports::{Directory, Examination, Finding};
 use roster_domain::{DirectoryId, chain};
 
 use crate::HttpDirectory;
@@ -20,11 +21,7 @@ impl Examination for HttpDirectory {
         let found = self.find(first).await;
         vec![match found {
             Ok(_) => Finding::ok(DIRECTORY, format!("answers in {:.1?}", began.elapsed())),
-            Err(
-                DirectoryError::Failed(cause)
-                | DirectoryError::TimedOut(cause)
-                | DirectoryError::Unavailable { source: cause, .. },
-            ) => Finding::failed(DIRECTORY, chain(&*cause)),
+            Err(error) => Finding::failed(DIRECTORY, chain(error.source().unwrap_or(&error))),
         }]
     }
 }

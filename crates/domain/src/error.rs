@@ -22,6 +22,9 @@ pub fn chain(error: &(dyn Error + 'static)) -> String {
 ///
 /// The messages of the first seven are meant for whoever asked; what the others have to say is for
 /// the log, in their `source`.
+///
+/// It is exhaustive on purpose: whoever answers for an error says how each is answered, in one `match` without a
+/// `_`, and is told by the compiler of a new one. That makes a new variant a breaking release.
 #[derive(Debug, Error)]
 pub enum DomainError {
     /// A value breaks rules; all of them are listed.
@@ -127,7 +130,7 @@ impl Violation {
     }
 
     /// "Name must not contain control characters".
-    pub fn control_characters(field: &'static str) -> Self {
+    pub(crate) fn control_characters(field: &'static str) -> Self {
         Self::new(field, format!("{} must not contain control characters", capitalised(field)))
     }
 

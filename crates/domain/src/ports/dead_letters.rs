@@ -4,6 +4,11 @@ use thiserror::Error;
 use crate::{BoxError, Timestamp};
 
 /// Keeps the events of others that can never succeed, until somebody looks at them.
+///
+/// # When this port changes
+///
+/// A field that [`DeadLetter`] comes to have is one that every adapter has to fill in, also for letters that were
+/// kept before; it is a breaking release.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait DeadLetters: Send + Sync {

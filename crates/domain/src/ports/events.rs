@@ -8,6 +8,12 @@ use crate::{BoxError, Event, Position};
 /// An event has no position while its transaction is under way. [`sequence`](Self::sequence) gives
 /// positions to those that were committed, in the order of ids that a store keeps for them; from then
 /// on they are in the feed. Events of one user are in the order of its versions.
+///
+/// # When this port changes
+///
+/// An entity of a new kind brings new kinds of [`Change`](crate::Change), and leaves this port as it is: a store
+/// has to write and read those kinds before one is committed to it. What is stored stays readable: no kind is
+/// ever taken away, and a field that an [`Event`] comes to have is one that older rows may lack.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait EventLog: Send + Sync {
@@ -28,6 +34,7 @@ pub trait EventLog: Send + Sync {
 
 /// Why events could not be read.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum EventLogError {
     /// The store does not answer; it may later.
     #[error("the event log does not answer")]

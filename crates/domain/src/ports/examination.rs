@@ -1,6 +1,10 @@
 use async_trait::async_trait;
 
 /// Looks closely at something that the program stands on, for a person who sets it up or wonders what is wrong.
+///
+/// # When this port changes
+///
+/// Findings are for a person: an adapter may find more, and say it otherwise, in any release.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Examination: Send + Sync {

@@ -4,6 +4,10 @@ use thiserror::Error;
 use crate::BoxError;
 
 /// Tells whether something that the program stands on answers.
+///
+/// # When this port changes
+///
+/// It stays as it is: whatever there is more to tell of something is an [`Examination`](crate::ports::Examination).
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait HealthCheck: Send + Sync {

@@ -9,6 +9,11 @@ use crate::{Event, Position, Timestamp};
 ///
 /// There is one mark: all events up to its position were published, or set aside. It moves on, unless somebody
 /// [rewinds](Self::rewind) it.
+///
+/// # When this port changes
+///
+/// There is one mark for all readers. Readers that need marks of their own would be methods beside these, not
+/// other promises of these. [`outbox_contract!`](crate::outbox_contract) holds a store to all of them.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Outbox: Send + Sync {

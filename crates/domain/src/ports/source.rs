@@ -4,6 +4,11 @@ use futures_core::future::BoxFuture;
 use crate::services::InboundService;
 
 /// Brings events of others.
+///
+/// # When this port changes
+///
+/// What a source brings is parsed by the domain ([`InboundEvent`](crate::InboundEvent)), so that a new kind of
+/// event needs nothing of a source. What `run` is handed may grow, which is a breaking release.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait EventSource: Send + Sync {

@@ -21,6 +21,15 @@ use crate::{
 /// [`Written::Before`] with the first outcome, or into [`UserRepositoryError::ReceiptReused`] where its
 /// fingerprint is another, or into [`UserRepositoryError::AlreadyAcknowledged`] where it was kept for
 /// something that changed no user. A write that fails keeps no receipt.
+///
+/// # When this port changes
+///
+/// Whatever a write comes to record arrives in [`Commit`], and a new thing to change in [`UserChanges`]: both go
+/// through [`User`] and [`Event`](crate::Event), which a store writes and reads field by field, so that a store
+/// that lacks a column does not compile. A new filter arrives in [`UserFilter`](crate::UserFilter); a store that
+/// does not know it lists too much, and fails the contract,
+/// [`repository_contract!`](crate::repository_contract). A store never meets an error of this port as an input,
+/// so that new ones are no matter to it.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait UserRepository: Send + Sync {
@@ -98,6 +107,7 @@ pub trait UserRepository: Send + Sync {
 
 /// Why a repository did not do what it was asked.
 #[derive(Debug, Error)]
+#[non_exhaustive]
 pub enum UserRepositoryError {
     /// Another user has this e-mail.
     #[error("the e-mail is taken")]

@@ -17,6 +17,7 @@ pub struct RelayService {
 
 /// What one call of [`RelayService::relay`] did.
 #[derive(Debug, Default)]
+#[non_exhaustive]
 pub struct Relayed {
     /// How many events were published.
     pub published: usize,
