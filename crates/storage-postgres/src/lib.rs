@@ -3,6 +3,23 @@
 //!
 //! It needs a PostgreSQL server, version 12 or later, and nothing installed beside it: the driver and its
 //! TLS are Rust. [`Postgres::migrate`] makes the schema.
+//!
+//! ```no_run
+//! # async fn run(clock: std::sync::Arc<dyn roster_domain::ports::Clock>) -> Result<(), roster_domain::BoxError> {
+//! use std::sync::Arc;
+//!
+//! use roster_domain::services::UserService;
+//! use roster_storage_postgres::{Postgres, PostgresConfig};
+//!
+//! let database = Postgres::new(PostgresConfig::new("postgres://roster:…@127.0.0.1/roster"))?;
+//! database.check_schema().await?; // or `migrate`, where the schema is this program's to keep
+//! let users = UserService::new(Arc::new(database.users()), clock);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A program of its own can work on the database that a Roster serves from, beside it: whatever it writes by these
+//! ports is an event like any other, and the Roster publishes it.
 
 mod config;
 mod connector;
