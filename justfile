@@ -28,7 +28,7 @@ fix:
 ci: check test package
 
 # What takes longer, too: the same tests again and again, so that a flake is seen
-ci-full: ci test-bulk test-docs fuzz-api image
+ci-full: ci outside test-bulk test-docs fuzz-api image
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
     just stops 50
@@ -74,6 +74,14 @@ sbom:
 # Pack the crates that others can use, as they would be published
 package:
     cargo package --locked --allow-dirty -p roster-domain -p roster-cassette-macros -p roster-cassette
+
+# Tell which changes of those crates need a new version, against a revision of git such as the last release (cargo-semver-checks)
+semver baseline="main":
+    RUSTC_BOOTSTRAP=1 cargo semver-checks --baseline-rev {{ baseline }} -p roster-domain -p roster-cassette
+
+# Build on the crates as others do, from a workspace of its own: an adapter, held to the contract, and a job
+outside:
+    tests/outside/run
 
 # Start PostgreSQL and NATS for development, and wait until they answer
 up: (compose "run --rm ready")
