@@ -20,15 +20,19 @@ async fn what_was_done_once_on_a_connection_is_prepared_there(OnPostgres(databas
     store.migrate().await.expect("the database can be migrated");
     let mut lead = store.outbox().lead().await.expect("the lock can be asked for").expect("it is free");
 
-    for round in 0..3 {
+    let mut rounds_without = 0;
+    for round in 0..20 {
         wire.prepared();
         do_everything(&store, &format!("round{round}")).await;
         assert!(lead.is_held().await);
         let prepared = wire.prepared();
-        match round {
-            0 => assert!(prepared.len() > 20, "all of it is prepared on this way: {prepared:#?}"),
-            _ => assert_eq!(prepared, [""; 0], "in round {round}"),
+        assert!(round > 0 || prepared.len() > 20, "all of it is prepared on this way: {prepared:#?}");
+        rounds_without = if prepared.is_empty() { rounds_without + 1 } else { 0 };
+        if rounds_without == 3 {
+            return;
         }
+        // What is opened for the first reads serves those that come later, and prepares them once more.
+        assert!(round < 10, "in round {round}: {prepared:#?}");
     }
 }
 
@@ -55,6 +59,7 @@ async fn do_everything(store: &Postgres, round: &str) {
 
     users.find(ada.id).await.expect("the store answers").expect("it is there");
     users.find_by_email(&bob.email).await.expect("the store answers").expect("it is there");
+    users.find_by_emails(&[ada.email.clone(), bob.email.clone()]).await.expect("the store answers");
     for query in queries(bob.email.clone(), ada.id) {
         users.list(&query).await.expect("the store answers");
     }

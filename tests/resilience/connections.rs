@@ -7,11 +7,13 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{SECONDS, is_unavailable, nothing_is_lost, serving, unavailable, until, works_again};
-use crate::kit::{OfFewConnections, OnPostgres, Program, USERS, Writers, suite, user_path};
+use crate::kit::{OfFewConnections, OnPostgres, Program, Roster, USERS, Writers, suite, user_path};
 
 suite![
     a_server_without_a_connection_to_spare_is_unavailable,
     connections_that_the_server_ends_under_load_lose_nothing,
+    reads_on_a_connection_that_is_ended_are_answered_by_another,
+    short_reads_are_answered_though_every_connection_of_the_pool_is_in_use,
     requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served,
 ];
 
@@ -70,6 +72,86 @@ async fn connections_that_the_server_ends_under_load_lose_nothing(OnPostgres(dat
     eprintln!("{} writes were unavailable", tally.only_unavailable());
     nothing_is_lost(&tally, database.url(), &roster).await;
     works_again(&roster).await;
+}
+
+/// Few connections, so that the ones that many read on at a time are often among those that end.
+async fn reads_on_a_connection_that_is_ended_are_answered_by_another(OnPostgres(database): OnPostgres) {
+    // No connection of the client's is to end as well, for its idleness.
+    let settings = ["--database-pool-size", "4", "--keep-alive", "60"];
+    let roster = Program::serving(&database).and(settings).serve().await;
+    let ada = roster.user("ada").await;
+    let path = user_path(ada.id);
+    let (server, name) = database.server();
+    let one = format!("{TERMINATE} AND datname = '{name}' ORDER BY random() LIMIT 1");
+
+    let (mut read, mut unread) = (0, 0);
+    for _ in 0..60 {
+        let ended = async {
+            sleep(Duration::from_millis(5)).await;
+            server.execute(&one).await.expect("it can end others");
+        };
+        let readers = join_all((0..8).map(|_| async {
+            let mut answers = Vec::new();
+            for _ in 0..4 {
+                answers.push(roster.get(&path).await);
+            }
+            answers
+        }));
+        let (answers, ()) = futures_util::join!(readers, ended);
+        for answer in answers.into_iter().flatten() {
+            if answer.status() == 200 {
+                assert_eq!(answer.user(200), ada);
+                read += 1;
+            } else {
+                unavailable(&answer);
+                unread += 1;
+            }
+        }
+    }
+
+    eprintln!("{read} reads were answered, {unread} were unavailable");
+    assert!(unread <= read / 50, "{unread} reads were unavailable, {read} were answered");
+    works_again(&roster).await;
+}
+
+/// One connection in the pool, which waits for a row that is locked from outside.
+async fn short_reads_are_answered_though_every_connection_of_the_pool_is_in_use(
+    OnPostgres(database): OnPostgres,
+) {
+    let one = ["--database-pool-size", "1", "--database-statement-timeout", "120", "--request-timeout", "60"];
+    let roster = Program::serving(&database).and(one).serve().await;
+    let (ada, bob) = (roster.user("ada").await, roster.user("bob").await);
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    let lock = format!("BEGIN; SELECT FROM users WHERE id = {} FOR UPDATE", ada.id);
+    holder.batch_execute(&lock).await.expect("the row can be locked");
+
+    let path = user_path(ada.id);
+    let change = roster.patch(&path, &json!({"name": "Name at last"}));
+    let read = async {
+        let waits = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+        );
+        until("the change waits", async || server.count(&waits).await == 1).await;
+        until("reads are answered", async || are_read(&roster, bob.id).await).await;
+        // The one that waits is not idle.
+        let idle = format!("{TERMINATE} AND datname = '{name}' AND state = 'idle'");
+        server.execute(&idle).await.expect("it can end others");
+        until("reads are answered again", async || are_read(&roster, bob.id).await).await;
+        holder.batch_execute("ROLLBACK").await.expect("the row can be let go");
+    };
+    let (changed, ()) = futures_util::join!(change.into_future(), read);
+    assert_eq!(changed.user(200).name, "Name at last");
+}
+
+/// Whether a user and the list are read by many at once; those that are not are unavailable.
+async fn are_read(roster: &Roster, id: i64) -> bool {
+    let paths = [user_path(id), USERS.to_owned()];
+    let answers = join_all((0..40).map(|nth| roster.get(&paths[nth % 2]).into_future())).await;
+    for answer in answers.iter().filter(|answer| answer.status() != 200) {
+        unavailable(answer);
+    }
+    answers.iter().all(|answer| answer.status() == 200)
 }
 
 /// Four connections, and a row that is locked from outside.

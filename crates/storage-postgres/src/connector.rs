@@ -110,8 +110,16 @@ impl Connector {
     }
 
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        let late = || ConnectionError::BadConnection(format!("no answer within {:?}", self.within));
-        timeout(self.within, self.open_at_home()).await.unwrap_or_else(|_| Err(late()))
+        timeout(self.within, self.open_at_home()).await.unwrap_or_else(|_| Err(self.late()))
+    }
+
+    fn late(&self) -> ConnectionError {
+        ConnectionError::BadConnection(format!("no answer within {:?}", self.within))
+    }
+
+    /// Opens one that lives here, and ends with the runtime that asks for it.
+    pub(crate) async fn connect_here(&self) -> ConnectionResult<AsyncPgConnection> {
+        timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(self.late()))
     }
 
     /// Opens it where it is to live; where that has ended, or never was, here.

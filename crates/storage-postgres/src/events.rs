@@ -5,12 +5,15 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_core::future::BoxFuture;
+use futures_util::FutureExt;
 use roster_domain::ports::{EventLog, EventLogError};
 use roster_domain::{Change, Commit, Event, EventId, Position, TraceContext, User};
 use serde_json::Value;
 use uuid::Uuid;
 
 use crate::error::{BrokenRow, Error};
+use crate::lines::Lines;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
 use crate::rows::UserSnapshot;
@@ -23,14 +26,17 @@ const BATCH: i64 = 5_000;
 
 /// The event log on PostgreSQL.
 #[derive(Clone)]
-pub struct PgEvents(pub(crate) Pool);
+pub struct PgEvents {
+    pub(crate) pool: Pool,
+    pub(crate) lines: Lines,
+}
 
 #[async_trait]
 impl EventLog for PgEvents {
     async fn sequence(&self) -> Result<usize, EventLogError> {
         let mut all = 0;
-        while self.0.read(has_unnumbered, ()).await? {
-            let numbered = self.0.commit(Number).await?;
+        while self.pool.read(has_unnumbered, ()).await? {
+            let numbered = self.pool.commit(Number).await?;
             all += numbered;
             // Under steady writes there is always one more: what was there is done, and is to be told.
             if numbered < usize::try_from(BATCH).unwrap_or(usize::MAX) {
@@ -41,15 +47,15 @@ impl EventLog for PgEvents {
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        Ok(all(self.0.read(read, (after, limit)).await?)?)
+        Ok(all(self.pool.read(read, (after, limit)).await?)?)
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        Ok(position(self.0.read(newest, ()).await?, "event_counter", "last", 1)?)
+        Ok(position(self.lines.read(newest, ()).await?, "event_counter", "last", 1)?)
     }
 
     async fn pruned(&self) -> Result<Position, EventLogError> {
-        Ok(position(self.0.read(pruned, ()).await?, "events", "position", 1)?)
+        Ok(position(self.pool.read(pruned, ()).await?, "events", "position", 1)?)
     }
 }
 
@@ -65,8 +71,8 @@ async fn read(
     Ok(rows.load(conn).await?)
 }
 
-async fn newest(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
-    Ok(event_counter::table.select(event_counter::last).first(conn).await?)
+fn newest(mut conn: &AsyncPgConnection, (): ()) -> BoxFuture<'_, Result<i64, Error>> {
+    async move { Ok(event_counter::table.select(event_counter::last).first(&mut conn).await?) }.boxed()
 }
 
 async fn pruned(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {

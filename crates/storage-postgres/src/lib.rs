@@ -30,6 +30,7 @@ mod examination;
 mod export;
 mod lead;
 mod limits;
+mod lines;
 mod list;
 mod many;
 mod migrations;

@@ -121,16 +121,25 @@ impl Pool {
         read: &impl AsyncFn(&mut AsyncPgConnection, Asked) -> Result<T, Error>,
         asked: Asked,
     ) -> Result<T, Error> {
-        let mut conn = if self.by_transaction { self.begin().await? } else { self.get().await? };
+        let mut conn = self.lend().await?;
         let outcome = read(&mut conn, asked).await;
         conn.finish(outcome).await
     }
+
+    /// A connection for one statement.
+    pub(crate) async fn lend(&self) -> Result<Lease, Error> {
+        if self.by_transaction { self.begin().await } else { self.get().await }
+    }
 }
 
-/// How much comes to a connection's life depends on when it was opened, to the microsecond.
 fn is_old(metrics: &Metrics, pool_made: Instant) -> bool {
-    let opened = metrics.created.saturating_duration_since(pool_made);
-    metrics.age() > OLD + OLD * (opened.subsec_micros() % 1_000) / 2_000
+    metrics.age() > life(metrics.created, pool_made)
+}
+
+/// How long a connection is kept. How much comes to its life depends on when it was opened, to the microsecond.
+pub(crate) fn life(opened: Instant, pool_made: Instant) -> Duration {
+    let after = opened.saturating_duration_since(pool_made);
+    OLD + OLD * (after.subsec_micros() % 1_000) / 2_000
 }
 
 /// A connection that is lent out, and goes back when this is dropped; to be lent again only once its work has

@@ -11,6 +11,7 @@ use crate::connector::Connector;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::lead::Candidate;
+use crate::lines::Lines;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
 use crate::turnover::Turnover;
@@ -26,6 +27,7 @@ pub struct Postgres {
     /// Opens what needs a session of its own.
     direct: Connector,
     pool: Pool,
+    lines: Lines,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,
     exports: Exports,
@@ -40,8 +42,10 @@ impl Postgres {
         }
         let connector = Connector::new(&config)?;
         let turnover = Turnover::default();
+        let pool = Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?;
         Ok(Self {
-            pool: Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?,
+            lines: Lines::new(pool.clone(), connector.clone(), turnover.clone(), config.pool_wait * 2),
+            pool,
             probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait),
             direct: Connector::direct(&config)?,
@@ -67,12 +71,12 @@ impl Postgres {
 
     /// The users in this database.
     pub fn users(&self) -> PgUsers {
-        PgUsers { pool: self.pool.clone(), exports: self.exports.clone() }
+        PgUsers { pool: self.pool.clone(), lines: self.lines.clone(), exports: self.exports.clone() }
     }
 
     /// The events in this database.
     pub fn events(&self) -> PgEvents {
-        PgEvents(self.pool.clone())
+        PgEvents { pool: self.pool.clone(), lines: self.lines.clone() }
     }
 
     /// How far the events in this database were told to others.

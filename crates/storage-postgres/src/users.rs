@@ -1,7 +1,9 @@
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use futures_core::future::BoxFuture;
 use futures_core::stream::BoxStream;
+use futures_util::FutureExt;
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{
     Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
@@ -10,6 +12,7 @@ use roster_domain::{
 
 use crate::error::Error;
 use crate::export::Exports;
+use crate::lines::Lines;
 use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -20,6 +23,7 @@ use crate::{list, many};
 #[derive(Clone)]
 pub struct PgUsers {
     pub(crate) pool: Pool,
+    pub(crate) lines: Lines,
     pub(crate) exports: Exports,
 }
 
@@ -28,7 +32,7 @@ type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 #[async_trait]
 impl UserRepository for PgUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
-        Ok(self.pool.read(find, id).await?)
+        Ok(self.lines.read(find, id).await?)
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
@@ -40,7 +44,11 @@ impl UserRepository for PgUsers {
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
-        Ok(self.pool.read(list::list, query).await?)
+        Ok(if list::is_short(query) {
+            self.lines.read(list::page, query).await?
+        } else {
+            self.pool.read(list::list, query).await?
+        })
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
@@ -80,8 +88,9 @@ impl PgUsers {
     }
 }
 
-async fn find(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Error> {
-    user(users::table.find(id.get()).select(UserRow::as_select()).first(conn).await)
+fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option<User>, Error>> {
+    let with_id = users::table.find(id.get()).select(UserRow::as_select());
+    async move { user(with_id.first(&mut conn).await) }.boxed()
 }
 
 async fn find_by_email(conn: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Error> {

@@ -1,0 +1,150 @@
+//! Short reads, many at a time on one connection of the runtime that they are asked on: each is sent without waiting
+//! for the answers to those before it, and no other thread is woken for it.
+//!
+//! There is nothing that a line promises: what it does not answer, soon, the pool does.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use diesel_async::AsyncPgConnection;
+use futures_core::future::BoxFuture;
+use tokio::runtime::{Handle, Id};
+use tokio::time::{sleep, timeout};
+
+use crate::connector::Connector;
+use crate::error::{Error, Fault};
+use crate::pool::{Pool, life};
+use crate::turnover::Turnover;
+
+/// How long nobody tries to open a line that could not be opened, or that was slow.
+const PAUSE: Duration = Duration::from_secs(1);
+
+/// A read of one statement that the server answers at once, as by a key: those behind it wait for it. It may be done
+/// twice.
+pub(crate) type Short<Asked, T> =
+    for<'line> fn(&'line AsyncPgConnection, Asked) -> BoxFuture<'line, Result<T, Error>>;
+
+/// A line for each runtime that reads. A clone is the same.
+#[derive(Clone)]
+pub(crate) struct Lines {
+    pool: Pool,
+    connector: Connector,
+    turnover: Turnover,
+    /// How long a read waits for its answer on a line.
+    patience: Duration,
+    made: Instant,
+    places: Arc<Mutex<HashMap<Id, Place>>>,
+}
+
+/// What a runtime has of a line.
+enum Place {
+    Opening,
+    Open(Arc<Line>),
+}
+
+struct Line {
+    connection: AsyncPgConnection,
+    opened: Instant,
+    life: Duration,
+}
+
+impl Lines {
+    /// Opens nothing yet.
+    pub(crate) fn new(pool: Pool, connector: Connector, turnover: Turnover, patience: Duration) -> Self {
+        Self { pool, connector, turnover, patience, made: Instant::now(), places: Arc::default() }
+    }
+
+    /// Reads on this runtime's line; by the pool where there is none, or where it is lost or slow. Whoever gives up
+    /// amid a read leaves the line as it is: its answer is passed over when it comes.
+    pub(crate) async fn read<Asked: Copy, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
+        if let Some(line) = self.line() {
+            match timeout(self.patience, read(&line.connection, asked)).await {
+                Ok(Err(error)) if error.fault() == Fault::Lost => self.replace(&line, Duration::ZERO),
+                Ok(outcome) => return outcome,
+                Err(_late) => self.replace(&line, PAUSE),
+            }
+        }
+        match self.read_by_pool(read, asked).await {
+            Err(error) if error.fault() == Fault::Lost => self.read_by_pool(read, asked).await,
+            outcome => outcome,
+        }
+    }
+
+    async fn read_by_pool<Asked, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
+        let conn = self.pool.lend().await?;
+        let outcome = read(&conn, asked).await;
+        conn.finish(outcome).await
+    }
+
+    /// The line of this runtime. Where there is none that is of use, one is opened, for those who come later.
+    fn line(&self) -> Option<Arc<Line>> {
+        if self.pool.by_transaction {
+            return None;
+        }
+        let here = Handle::current().id();
+        let mut places = self.places();
+        match places.get(&here) {
+            Some(Place::Opening) => return None,
+            Some(Place::Open(line)) if self.is_of_use(line) => return Some(Arc::clone(line)),
+            Some(Place::Open(_)) | None => {}
+        }
+        places.insert(here, Place::Opening);
+        drop(places);
+        self.open(here, Duration::ZERO);
+        None
+    }
+
+    fn is_of_use(&self, line: &Line) -> bool {
+        line.opened.elapsed() <= line.life && !self.turnover.is_past(line.opened)
+    }
+
+    /// Puts another in the place of this runtime's line, if it is still this one.
+    fn replace(&self, line: &Arc<Line>, after: Duration) {
+        let here = Handle::current().id();
+        let mut places = self.places();
+        if let Some(place) = places.get_mut(&here)
+            && matches!(place, Place::Open(open) if Arc::ptr_eq(open, line))
+        {
+            *place = Place::Opening;
+            drop(places);
+            self.open(here, after);
+        }
+    }
+
+    /// Opens a line, as a task of its own: whoever needs one does not wait for it. One that cannot be opened is tried
+    /// again by whoever reads after a pause.
+    fn open(&self, here: Id, after: Duration) {
+        let opening = Opening { lines: self.clone(), here };
+        tokio::spawn(async move {
+            sleep(after).await;
+            let opened = Instant::now();
+            match opening.lines.connector.connect_here().await {
+                Ok(connection) => {
+                    let line = Line { connection, opened, life: life(opened, opening.lines.made) };
+                    opening.lines.places().insert(here, Place::Open(Arc::new(line)));
+                }
+                Err(_away) => sleep(PAUSE).await,
+            }
+        });
+    }
+
+    fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A line that is being opened; where that comes to nothing, also as its runtime ends, somebody else may try.
+struct Opening {
+    lines: Lines,
+    here: Id,
+}
+
+impl Drop for Opening {
+    fn drop(&mut self) {
+        let mut places = self.lines.places();
+        if let Some(Place::Opening) = places.get(&self.here) {
+            places.remove(&self.here);
+        }
+    }
+}
