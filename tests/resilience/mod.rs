@@ -3,6 +3,7 @@
 mod clock;
 mod connections;
 mod crash;
+mod creates;
 mod disconnect;
 mod failover;
 mod file;
@@ -27,6 +28,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         clock::suite(),
         connections::suite(),
         crash::suite(),
+        creates::suite(),
         disconnect::suite(),
         failover::suite(),
         file::suite(),

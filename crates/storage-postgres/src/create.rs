@@ -3,7 +3,7 @@
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Json, Nullable, Text, Timestamptz, Uuid};
+use diesel::sql_types::{BigInt, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Change, Commit, NewUser, User, UserId};
@@ -19,19 +19,29 @@ pub(crate) async fn create(
     new: &NewUser,
     commit: &Commit,
 ) -> Result<User, Error> {
-    // The server alone knows the id: it puts that in.
-    let nobody = UserId::new(1).ok_or_else(|| Error::Internal("1 is no id".into()))?;
-    let user = User::created(nobody, new.clone(), commit.at);
-    let event = NewEventRow::try_from((&Change::UserCreated(user), commit))?;
-    let statement = CreateUser { user: NewUserRow::from((new, commit.at)), event };
+    let event = event_without_id(new, commit)?;
+    let data = event.data.to_string();
+    let statement = CreateUser { user: NewUserRow::from((new, commit.at)), event, data };
     let id: Option<i64> = statement.get_result(conn).await.optional()?;
     Ok(User::created(user_id(id.ok_or(UserRepositoryError::EmailTaken)?)?, new.clone(), commit.at))
+}
+
+/// The event that a user was created. The server alone knows the id: it puts that before the rest of the data.
+pub(crate) fn event_without_id(new: &NewUser, commit: &Commit) -> Result<NewEventRow, Error> {
+    let nobody = UserId::new(1).ok_or_else(|| Error::Internal("1 is no id".into()))?;
+    let user = User::created(nobody, new.clone(), commit.at);
+    let mut event = NewEventRow::try_from((&Change::UserCreated(user), commit))?;
+    if let Some(data) = event.data.as_object_mut() {
+        data.remove("id");
+    }
+    Ok(event)
 }
 
 /// The statement. It is a query of its own, so that it is prepared once for each connection.
 struct CreateUser<'a> {
     user: NewUserRow<'a>,
     event: NewEventRow,
+    data: String,
 }
 
 impl QueryId for CreateUser<'_> {
@@ -47,7 +57,7 @@ impl Query for CreateUser<'_> {
 
 impl QueryFragment<Pg> for CreateUser<'_> {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        let Self { user, event } = self;
+        let Self { user, event, data } = self;
         out.push_sql(
             "WITH made AS (INSERT INTO users (email, name, name_key, created_at, updated_at, version) VALUES (",
         );
@@ -69,9 +79,9 @@ impl QueryFragment<Pg> for CreateUser<'_> {
         out.push_bind_param::<Uuid, _>(&event.event_id)?;
         out.push_sql(", ");
         out.push_bind_param::<Text, _>(event.kind)?;
-        out.push_sql(", 'users/' || id, (");
-        out.push_bind_param::<Json, _>(&event.data)?;
-        out.push_sql("::jsonb || jsonb_build_object('id', id))::json, ");
+        out.push_sql(", 'users/' || id, ('{\"id\":' || id || ',' || substr(");
+        out.push_bind_param::<Text, _>(data)?;
+        out.push_sql(", 2))::json, ");
         out.push_bind_param::<Timestamptz, _>(&event.time)?;
         out.push_sql(", ");
         out.push_bind_param::<Nullable<Text>, _>(&event.trace_context)?;

@@ -71,6 +71,14 @@ impl Fault {
         }
     }
 
+    /// Whether the server told of it, and so did nothing, and may be asked again on the same connection.
+    pub(crate) fn spares_connection(self) -> bool {
+        match self {
+            Self::Busy | Self::Conflict | Self::Other => true,
+            Self::Lost | Self::ReadOnly => false,
+        }
+    }
+
     /// Diesel hands on neither the SQLSTATE of most errors nor their severity, only the message.
     ///
     /// What of these errors has a message that is unknown here is told by a server in trouble, or by one that

@@ -41,6 +41,7 @@ mod receipts;
 mod rows;
 mod schema;
 mod setup;
+mod shared;
 mod store;
 mod tls;
 mod transaction;

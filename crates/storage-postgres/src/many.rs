@@ -1,16 +1,16 @@
 //! Many creates in few round trips.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Json, Nullable, Text, Timestamptz, Uuid};
+use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
-use roster_domain::{Change, Commit, NewUser, User, Written};
+use roster_domain::{Commit, NewUser, User, Written};
 
+use crate::create::event_without_id;
 use crate::error::Error;
-use crate::events::NewEventRow;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
 use crate::transaction::Unit;
@@ -19,7 +19,7 @@ use crate::write::{Once, Write, user_id};
 /// How many creates share a transaction at the most.
 const BATCH: usize = 1_000;
 
-type Outcome = Result<Written<User>, UserRepositoryError>;
+pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
 
 /// Creates in the order that is asked: those without a receipt share transactions, as many as follow each
 /// other, and each that has one has its own.
@@ -64,7 +64,7 @@ async fn once(pool: &Pool, new: NewUser, commit: Commit) -> Result<Vec<Outcome>,
 }
 
 /// An error as often as there are creates that it failed.
-fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
+pub(crate) fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
     let error = UserRepositoryError::from(error);
     let passing = matches!(error, UserRepositoryError::Unavailable(_));
     let shared = Arc::new(error);
@@ -79,95 +79,79 @@ fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
     .take(times)
 }
 
-/// Creates without receipts, and their events: two statements, however many they are.
-struct CreateAll(Vec<(NewUser, Commit)>);
+/// Creates without receipts, and their events: one statement, however many they are.
+pub(crate) struct CreateAll(pub(crate) Vec<(NewUser, Commit)>);
 
 impl Unit for CreateAll {
     type Outcome = Vec<Outcome>;
 
+    fn is_one_statement(&self) -> bool {
+        true
+    }
+
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<Vec<Outcome>, Error> {
         let Self(asked) = self;
-        let mut seen = HashSet::with_capacity(asked.len());
-        let first: Vec<_> = asked.iter().map(|(new, _)| seen.insert(&new.email)).collect();
-        let rows: Vec<_> = asked.iter().zip(&first).filter_map(|(row, first)| first.then_some(row)).collect();
-        let ids = insert_users(conn, &rows).await?;
-
-        let mut outcomes = Vec::with_capacity(asked.len());
-        let mut events = Vec::with_capacity(ids.len());
-        for ((new, commit), first) in asked.iter().zip(first) {
-            let Some(&id) = ids.get(new.email.as_str()).filter(|_| first) else {
-                outcomes.push(Err(UserRepositoryError::EmailTaken));
-                continue;
-            };
-            let user = User::created(user_id(id)?, new.clone(), commit.at);
-            events.push(NewEventRow::try_from((&Change::UserCreated(user.clone()), commit))?);
-            outcomes.push(Ok(Written::Now(user)));
-        }
-        insert_events(conn, events).await?;
-        Ok(outcomes)
+        let made = insert(conn, asked).await?;
+        let outcome = |((new, commit), nth): (&(NewUser, Commit), i64)| {
+            let Some(&id) = made.get(&nth) else { return Ok(Err(UserRepositoryError::EmailTaken)) };
+            Ok(Ok(Written::Now(User::created(user_id(id)?, new.clone(), commit.at))))
+        };
+        asked.iter().zip(1..).map(outcome).collect()
     }
 }
 
 #[derive(QueryableByName)]
-struct Inserted {
+struct Made {
+    #[diesel(sql_type = BigInt)]
+    nth: i64,
     #[diesel(sql_type = BigInt)]
     id: i64,
-    #[diesel(sql_type = Text)]
-    email: String,
 }
 
-/// The ids of those whose e-mail was free, by e-mail.
+/// The ids of those whose e-mail was free, by their place from 1. Of several with one e-mail the first gets it.
 ///
 /// Ids are drawn in the order that is asked, and then rows go in by e-mail, so that two of these
 /// statements wait for each other's e-mails in one order and never deadlock.
-async fn insert_users(
+async fn insert(
     conn: &mut AsyncPgConnection,
-    rows: &[&(NewUser, Commit)],
-) -> Result<HashMap<String, i64>, Error> {
-    let emails: Vec<_> = rows.iter().map(|(new, _)| new.email.as_str()).collect();
-    let names: Vec<_> = rows.iter().map(|(new, _)| new.name.as_str()).collect();
-    let keys: Vec<_> = rows.iter().map(|(new, _)| new.name.search_key()).collect();
-    let times: Vec<_> = rows.iter().map(|(_, commit)| commit.at.as_datetime()).collect();
+    asked: &[(NewUser, Commit)],
+) -> Result<HashMap<i64, i64>, Error> {
+    let events: Vec<_> =
+        asked.iter().map(|(new, commit)| event_without_id(new, commit)).collect::<Result<_, _>>()?;
+    let emails: Vec<_> = asked.iter().map(|(new, _)| new.email.as_str()).collect();
+    let names: Vec<_> = asked.iter().map(|(new, _)| new.name.as_str()).collect();
+    let keys: Vec<_> = asked.iter().map(|(new, _)| new.name.search_key()).collect();
+    let times: Vec<_> = asked.iter().map(|(_, commit)| commit.at.as_datetime()).collect();
+    let ids: Vec<_> = events.iter().map(|event| event.event_id).collect();
+    let data: Vec<_> = events.iter().map(|event| event.data.to_string()).collect();
+    let traces: Vec<_> = events.iter().map(|event| event.trace_context.as_deref()).collect();
+    let kind = events.iter().map(|event| event.kind).next().unwrap_or_default();
     let insert = diesel::sql_query(
         "WITH asked AS MATERIALIZED ( \
-             SELECT nextval(pg_get_serial_sequence('users', 'id')) AS id, email, name, name_key, at FROM ( \
-                 SELECT * FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS row (email, name, name_key, at, nth) \
-                 ORDER BY nth \
+             SELECT nextval((SELECT pg_get_serial_sequence('users', 'id')::regclass)) AS id, in_order.* FROM ( \
+                 SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY \
+                     AS row (email, name, name_key, at, event_id, data, trace_context, nth) ORDER BY nth \
              ) AS in_order \
-         ) \
-         INSERT INTO users (id, email, name, name_key, created_at, updated_at, version) \
-         OVERRIDING SYSTEM VALUE \
-         SELECT id, email, name, name_key, at, at, 1 FROM asked ORDER BY email COLLATE \"C\" \
-         ON CONFLICT (email) DO NOTHING RETURNING id, email",
+         ), made AS ( \
+             INSERT INTO users (id, email, name, name_key, created_at, updated_at, version) \
+             OVERRIDING SYSTEM VALUE \
+             SELECT id, email, name, name_key, at, at, 1 FROM asked ORDER BY email COLLATE \"C\", nth \
+             ON CONFLICT (email) DO NOTHING RETURNING id \
+         ), told AS ( \
+             INSERT INTO events (event_id, type, subject, data, time, trace_context) \
+             SELECT event_id, $8, 'users/' || id, ('{\"id\":' || id || ',' || substr(data, 2))::json, at, \
+                 trace_context \
+             FROM asked JOIN made USING (id) ORDER BY nth \
+         ) SELECT nth, id FROM asked JOIN made USING (id)",
     )
     .bind::<Array<Text>, _>(emails)
     .bind::<Array<Text>, _>(names)
     .bind::<Array<Text>, _>(keys)
-    .bind::<Array<Timestamptz>, _>(times);
-    let inserted: Vec<Inserted> = Prepared(insert).load(conn).await?;
-    Ok(inserted.into_iter().map(|row| (row.email, row.id)).collect())
-}
-
-/// Records events; their ids are in their order.
-async fn insert_events(conn: &mut AsyncPgConnection, rows: Vec<NewEventRow>) -> Result<(), Error> {
-    let ids: Vec<_> = rows.iter().map(|row| row.event_id).collect();
-    let kinds: Vec<_> = rows.iter().map(|row| row.kind).collect();
-    let times: Vec<_> = rows.iter().map(|row| row.time).collect();
-    let traces: Vec<_> = rows.iter().map(|row| row.trace_context.clone()).collect();
-    let (subjects, data): (Vec<_>, Vec<_>) = rows.into_iter().map(|row| (row.subject, row.data)).unzip();
-    let insert = diesel::sql_query(
-        "INSERT INTO events (event_id, type, subject, data, time, trace_context) \
-         SELECT event_id, type, subject, data, time, trace_context \
-         FROM unnest($1, $2, $3, $4, $5, $6) WITH ORDINALITY \
-             AS row (event_id, type, subject, data, time, trace_context, nth) \
-         ORDER BY nth",
-    )
-    .bind::<Array<Uuid>, _>(ids)
-    .bind::<Array<Text>, _>(kinds)
-    .bind::<Array<Text>, _>(subjects)
-    .bind::<Array<Json>, _>(data)
     .bind::<Array<Timestamptz>, _>(times)
-    .bind::<Array<Nullable<Text>>, _>(traces);
-    Prepared(insert).execute(conn).await?;
-    Ok(())
+    .bind::<Array<Uuid>, _>(ids)
+    .bind::<Array<Text>, _>(data)
+    .bind::<Array<Nullable<Text>>, _>(traces)
+    .bind::<Text, _>(kind);
+    let made: Vec<Made> = Prepared(insert).load(conn).await?;
+    Ok(made.into_iter().map(|row| (row.nth, row.id)).collect())
 }

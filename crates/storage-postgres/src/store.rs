@@ -14,6 +14,7 @@ use crate::lead::Candidate;
 use crate::lines::Lines;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
+use crate::shared::Shared;
 use crate::turnover::Turnover;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
@@ -28,6 +29,7 @@ pub struct Postgres {
     direct: Connector,
     pool: Pool,
     lines: Lines,
+    shared: Shared,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,
     exports: Exports,
@@ -45,6 +47,7 @@ impl Postgres {
         let pool = Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?;
         Ok(Self {
             lines: Lines::new(pool.clone(), connector.clone(), turnover.clone(), config.pool_wait * 2),
+            shared: Shared::new(pool.clone()),
             pool,
             probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait),
@@ -71,7 +74,12 @@ impl Postgres {
 
     /// The users in this database.
     pub fn users(&self) -> PgUsers {
-        PgUsers { pool: self.pool.clone(), lines: self.lines.clone(), exports: self.exports.clone() }
+        PgUsers {
+            pool: self.pool.clone(),
+            lines: self.lines.clone(),
+            shared: self.shared.clone(),
+            exports: self.exports.clone(),
+        }
     }
 
     /// The events in this database.

@@ -38,7 +38,7 @@ impl Pool {
 
     /// Runs a unit, again where it deadlocked or could not be serialized; and once more where its server took
     /// no writes, as by then connections lead to another, if there is one.
-    async fn transaction<U: Unit>(&self, unit: &U) -> Result<U::Outcome, Error> {
+    pub(crate) async fn transaction<U: Unit>(&self, unit: &U) -> Result<U::Outcome, Error> {
         for retry in 0..RETRIES {
             match self.attempt(unit).await {
                 Err(error) if error.fault() == Fault::Conflict => {

@@ -16,6 +16,7 @@ use crate::lines::Lines;
 use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::shared::Shared;
 use crate::write::{Acknowledge, Once, Write};
 use crate::{list, many};
 
@@ -24,6 +25,7 @@ use crate::{list, many};
 pub struct PgUsers {
     pub(crate) pool: Pool,
     pub(crate) lines: Lines,
+    pub(crate) shared: Shared,
     pub(crate) exports: Exports,
 }
 
@@ -52,7 +54,10 @@ impl UserRepository for PgUsers {
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
-        self.once(Write::Create(new), commit).await
+        if commit.receipt.is_some() {
+            return self.once(Write::Create(new), commit).await;
+        }
+        self.shared.create(new, commit).await
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {

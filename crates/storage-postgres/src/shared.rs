@@ -1,0 +1,158 @@
+//! Creates that share a commit: what costs a create most is that it is made durable, and what waits together can be
+//! made durable together, in one statement. Each has its own outcome, which is told after the commit.
+//!
+//! A create that is alone waits for nobody. Where a shared statement fails as a whole, each create is done again in one
+//! of its own, so that none fails for another's fault; but where nobody knows what became of it, or no connection was
+//! to be had, all are told so.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::future::join_all;
+use roster_domain::ports::UserRepositoryError;
+use roster_domain::{Commit, NewUser};
+use tokio::runtime::{Handle, Id};
+use tokio::sync::oneshot;
+use tokio::time::timeout;
+
+use crate::error::{Error, Fault};
+use crate::many::{CreateAll, Outcome, same};
+use crate::pool::Pool;
+use crate::write::{Once, Write};
+
+/// How many creates share a commit at the most: some milliseconds of work.
+const MOST: usize = 128;
+
+/// How many may wait on one runtime, so that they take no more than some megabytes.
+const ROOM: usize = 2_048;
+
+/// How long a statement holds up those who come after it. One that takes longer waits for somebody else, as for a lock,
+/// and they need not.
+const HELD_UP: Duration = Duration::from_millis(20);
+
+/// Where creates wait for each other: on each runtime those that are asked for there. A clone is the same.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    pool: Pool,
+    /// Those that wait, where one is under way.
+    waiting: Arc<Mutex<HashMap<Id, VecDeque<Asked>>>>,
+}
+
+/// A create that was asked for.
+struct Asked {
+    new: NewUser,
+    commit: Commit,
+    answer: Answer,
+}
+
+type Answer = oneshot::Sender<Outcome>;
+
+impl Asked {
+    fn into_parts(self) -> ((NewUser, Commit), Answer) {
+        ((self.new, self.commit), self.answer)
+    }
+}
+
+impl Shared {
+    pub(crate) fn new(pool: Pool) -> Self {
+        Self { pool, waiting: Arc::default() }
+    }
+
+    /// Makes a user, with others if there are any. Where nobody waits for the outcome any more, it is done whole or not
+    /// at all.
+    pub(crate) async fn create(&self, new: NewUser, commit: Commit) -> Outcome {
+        let (answer, outcome) = oneshot::channel();
+        self.ask(Asked { new, commit, answer })?;
+        outcome.await.unwrap_or_else(|ended| Err(UserRepositoryError::Unavailable(ended.into())))
+    }
+
+    fn ask(&self, asked: Asked) -> Result<(), Error> {
+        let here = Handle::current().id();
+        let mut waiting = self.waiting();
+        if let Some(queue) = waiting.get_mut(&here) {
+            if queue.len() >= ROOM {
+                return Err(Error::Unavailable("too many creates wait".into()));
+            }
+            queue.push_back(asked);
+        } else {
+            waiting.insert(here, VecDeque::from([asked]));
+            tokio::spawn(Turns { shared: self.clone(), here, is_over: false }.run());
+        }
+        Ok(())
+    }
+
+    /// Does creates, and tells their outcomes.
+    async fn commit(self, batch: Vec<Asked>) {
+        let (rows, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(Asked::into_parts).unzip();
+        if rows.len() == 1 {
+            return self.each_alone(rows, answers).await;
+        }
+        let together = CreateAll(rows);
+        match self.pool.transaction(&together).await {
+            Ok(outcomes) => tell(answers, outcomes),
+            Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
+                self.each_alone(together.0, answers).await;
+            }
+            Err(error) => tell(answers, same(error, together.0.len())),
+        }
+    }
+
+    async fn each_alone(&self, rows: Vec<(NewUser, Commit)>, answers: Vec<Answer>) {
+        let done = rows.into_iter().zip(answers).map(|((new, commit), answer)| async move {
+            let outcome = self.pool.transaction(&Once(Write::Create(new), commit)).await;
+            tell([answer], [outcome.map_err(UserRepositoryError::from)]);
+        });
+        join_all(done).await;
+    }
+
+    fn waiting(&self) -> MutexGuard<'_, HashMap<Id, VecDeque<Asked>>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whoever asked may be gone; what was done stays.
+fn tell(answers: impl IntoIterator<Item = Answer>, outcomes: impl IntoIterator<Item = Outcome>) {
+    for (answer, outcome) in answers.into_iter().zip(outcomes) {
+        let _ = answer.send(outcome);
+    }
+}
+
+/// Who takes those that wait on one runtime, until there are none.
+struct Turns {
+    shared: Shared,
+    here: Id,
+    is_over: bool,
+}
+
+impl Turns {
+    async fn run(mut self) {
+        while let Some(batch) = self.next() {
+            let under_way = tokio::spawn(self.shared.clone().commit(batch));
+            let _ = timeout(HELD_UP, under_way).await;
+        }
+    }
+
+    /// The next that go together. Whoever gave up may have said so: what was not begun is not done.
+    fn next(&mut self) -> Option<Vec<Asked>> {
+        let mut waiting = self.shared.waiting();
+        let queue = waiting.get_mut(&self.here)?;
+        queue.retain(|asked| !asked.answer.is_closed());
+        if queue.is_empty() {
+            waiting.remove(&self.here);
+            self.is_over = true;
+            return None;
+        }
+        let most = queue.len().min(MOST);
+        Some(queue.drain(..most).collect())
+    }
+}
+
+impl Drop for Turns {
+    /// Those who still wait hear of it where this ends before its time, as its runtime does.
+    fn drop(&mut self) {
+        if !self.is_over {
+            self.shared.waiting().remove(&self.here);
+        }
+    }
+}

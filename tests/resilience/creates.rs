@@ -1,0 +1,80 @@
+//! Creates that come at once, and so may share a commit: each has an outcome of its own.
+
+use futures_util::future::join_all;
+
+use super::unavailable;
+use crate::kit::{Answer, OnPostgres, Program, Roster, USERS, new_user, suite};
+
+suite![
+    of_many_creates_at_once_each_has_its_own_outcome,
+    a_create_that_the_database_refuses_fails_alone,
+    a_create_that_waits_for_another_transaction_fails_alone,
+];
+
+/// Makes users at once, in this order.
+async fn create(roster: &Roster, names: &[String]) -> Vec<Answer> {
+    join_all(names.iter().map(|name| roster.post(USERS, &new_user(name)).into_future())).await
+}
+
+fn names(prefix: &str) -> Vec<String> {
+    (0..64).map(|nth| format!("{prefix}-{nth}")).collect()
+}
+
+/// A made user where the e-mail is new, and otherwise that it is taken.
+async fn of_many_creates_at_once_each_has_its_own_outcome(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).serve().await;
+    for round in 0..20 {
+        // Two with each e-mail.
+        let mut both: Vec<_> = (0..32).map(|nth| format!("round{round}-{nth}")).collect();
+        both.extend(both.clone().into_iter().rev());
+        let answers = create(&roster, &both).await;
+        for name in &both[..32] {
+            let of_name = || both.iter().zip(&answers).filter(|(one, _)| *one == name).map(|(_, told)| told);
+            assert_eq!(of_name().filter(|answer| answer.status() == 201).count(), 1, "{name}");
+            for answer in of_name() {
+                if answer.status() == 201 {
+                    assert_eq!(answer.user(201).email, format!("{name}@example.org"));
+                } else {
+                    answer.error(400, "business_rule");
+                }
+            }
+        }
+    }
+    assert_eq!(roster.all_events().await.len(), 20 * 32);
+}
+
+async fn a_create_that_the_database_refuses_fails_alone(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).serve().await;
+    database.execute("ALTER TABLE users ADD CHECK (email NOT LIKE '%-7@%')").await;
+    for round in 0..5 {
+        let names = names(&format!("round{round}"));
+        for (answer, name) in create(&roster, &names).await.iter().zip(&names) {
+            if name.ends_with("-7") {
+                answer.error(500, "internal");
+            } else {
+                assert_eq!(answer.user(201).email, format!("{name}@example.org"));
+            }
+        }
+    }
+    assert_eq!(roster.all_events().await.len(), 5 * 63);
+}
+
+/// A transaction from outside holds one of the e-mails.
+async fn a_create_that_waits_for_another_transaction_fails_alone(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).serve().await;
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    let names = names("user");
+    let hold = "BEGIN; INSERT INTO users (email, name, name_key) VALUES ('user-7@example.org', 'Ada', 'ada')";
+    holder.batch_execute(hold).await.expect("it is new");
+    for (answer, name) in create(&roster, &names).await.iter().zip(&names) {
+        if name == "user-7" {
+            unavailable(answer);
+        } else {
+            assert_eq!(answer.user(201).email, format!("{name}@example.org"));
+        }
+    }
+    holder.batch_execute("ROLLBACK").await.expect("it can be taken back");
+    assert_eq!(roster.post(USERS, &new_user("user-7")).await.user(201).email, "user-7@example.org");
+    assert_eq!(roster.all_events().await.len(), 64);
+}
