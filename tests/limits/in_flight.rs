@@ -54,8 +54,10 @@ async fn a_request_without_a_place_is_refused_at_once(database: Database) {
 async fn health_and_measurements_need_no_place(database: Database) {
     let (roster, _waiting, _directory) = full(&database).await;
     let targets = ["/livez", "/readyz", "/metrics"];
-    let answers = join_all(targets.map(|target| roster.get(target).into_future())).await;
-    roster.get(USERS).await.error(503, "unavailable");
+    let answers = join_all(targets.map(|target| roster.get(target).into_future()));
+    // At once with them, as places are taken for no longer than the directory's deadline.
+    let (refused, answers) = futures_util::join!(roster.get(USERS).into_future(), answers);
+    refused.error(503, "unavailable");
     for answer in answers {
         answer.any_body(200);
     }

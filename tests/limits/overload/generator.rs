@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
@@ -38,6 +39,10 @@ impl Outcomes {
     }
 }
 
+/// How many requests are under way at once: more, with those to another service beside, than a process may commonly
+/// have open, a request waits for its socket, and its time counts.
+const SOCKETS: usize = 4_000;
+
 /// Makes requests of one service.
 #[derive(Clone)]
 pub(super) struct Generator {
@@ -46,13 +51,15 @@ pub(super) struct Generator {
     pub(super) most: usize,
     users: Arc<AtomicUsize>,
     idle: Arc<Mutex<Vec<TcpStream>>>,
+    sockets: Arc<Semaphore>,
     outcomes: Arc<Mutex<Outcomes>>,
 }
 
 impl Generator {
     pub(super) fn of(http: &Http, most: usize) -> Self {
         let address = http.address();
-        Self { address, most, users: Arc::default(), idle: Arc::default(), outcomes: Arc::default() }
+        let sockets = Arc::new(Semaphore::new(SOCKETS));
+        Self { address, most, users: Arc::default(), idle: Arc::default(), sockets, outcomes: Arc::default() }
     }
 
     /// So many clients, each of which asks again when it was answered.
@@ -100,6 +107,7 @@ impl Generator {
     }
 
     async fn ask(&self, due: Instant) {
+        let _socket = self.sockets.acquire().await.expect("it is never closed");
         let outcome = self.create().await;
         self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).note(outcome, due.elapsed());
     }
