@@ -48,7 +48,7 @@ async fn a_request_without_a_place_is_refused_at_once(database: Database) {
     roster.get(USERS).await.page();
     let measured = roster.get("/metrics").await.any_body(200).text();
     assert!(measured.contains("\nroster_requests_shed_total 1\n"), "{measured}");
-    assert!(measured.contains("\nroster_requests_in_flight 0\n"), "{measured}");
+    assert!(measured.contains("\nroster_http_requests_in_flight 1\n"), "the one that reads this: {measured}");
 }
 
 async fn health_and_measurements_need_no_place(database: Database) {

@@ -2,6 +2,7 @@
 
 mod log;
 mod measurements;
+mod pool;
 mod traces;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use libtest_mimic::Trial;
 use tokio::time::sleep;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [log::suite(), measurements::suite(), traces::suite()].into_iter().flatten().collect()
+    [log::suite(), measurements::suite(), pool::suite(), traces::suite()].into_iter().flatten().collect()
 }
 
 /// Waits until events can be sent to the program, which makes their stream a moment after it has the lead.

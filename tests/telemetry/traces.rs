@@ -163,7 +163,15 @@ async fn what_is_left_is_sent_before_the_program_ends(OnSqlite(database): OnSqli
     assert_eq!(exit.code, Some(0), "{}", exit.stderr);
     let received = collector.received();
     assert!(received.spans.iter().any(|span| span.trace == TRACE && span.kind == 2), "{received:?}");
-    for name in ["roster_http_requests_total", "roster_http_request_duration_seconds", "process_open_fds"] {
+    for name in [
+        "roster_http_requests_total",
+        "roster_http_request_duration_seconds",
+        "roster_database_connections",
+        "roster_database_connections_max",
+        "roster_database_connections_pending",
+        "roster_database_connection_wait_seconds",
+        "process_open_fds",
+    ] {
         assert!(received.measured.contains(name), "{name}: {:?}", received.measured);
     }
 }

@@ -96,7 +96,7 @@ pub async fn ports(config: &Config) -> Result<Ports, Failure> {
     let mut gauges = Vec::new();
     let (directory, directory_health) = directory(&config.directory, &mut gauges)?;
     let (publisher, source, broker) = broker(&config.events).await?;
-    let (users, events, outbox, store) = store(&config.database).await?;
+    let (users, events, outbox, store) = store(&config.database, &mut gauges).await?;
     Ok(Ports {
         users,
         events,
@@ -149,7 +149,7 @@ fn directory_to_examine(config: &DirectoryConfig) -> Examined {
 ///
 /// Where the database cannot be opened or its schema does not fit; the setting is named.
 pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
-    let (users, _, _, _) = store(config).await?;
+    let (users, _, _, _) = store(config, &mut Vec::new()).await?;
     Ok(users)
 }
 
@@ -171,17 +171,21 @@ pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserReposito
 type Store = (Arc<dyn UserRepository>, Arc<dyn EventLog>, Arc<dyn Outbox>, Arc<dyn HealthCheck>);
 
 /// The database of the URL's scheme.
-async fn store(config: &DatabaseConfig) -> Result<Store, Failure> {
+async fn store(config: &DatabaseConfig, gauges: &mut Vec<Gauge>) -> Result<Store, Failure> {
     match &config.url {
         DatabaseUrl::Sqlite(path) => {
             let store = Sqlite::open(sqlite(path, config)).map_err(refused)?;
             ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema()), refused).await?;
+            let measured = store.clone();
+            gauges.push(Arc::new(move || measured.measure()));
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
         DatabaseUrl::Postgres(url) => {
             let store = Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?;
             let checked = Box::pin(store.check_schema());
             ready(config, Box::pin(store.migrate()), checked, refused_by_postgres).await?;
+            let measured = store.clone();
+            gauges.push(Arc::new(move || measured.measure()));
             Ok((Arc::new(store.users()), Arc::new(store.events()), Arc::new(store.outbox()), Arc::new(store)))
         }
     }

@@ -13,6 +13,7 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool as Connections};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
+use metrics::{Histogram, gauge, histogram};
 
 use crate::SetupError;
 use crate::connector::Connector;
@@ -24,10 +25,14 @@ use crate::turnover::Turnover;
 /// were opened at once are not to be replaced at once.
 const OLD: Duration = Duration::from_secs(15 * 60);
 
+/// What it is called where it is measured: here reads and writes have one pool.
+const POOL: &str = "read_write";
+
 #[derive(Clone)]
 pub(crate) struct Pool {
     connections: Connections<AsyncPgConnection>,
     turnover: Turnover,
+    waited: Histogram,
     /// How a transaction begins.
     begin: Arc<str>,
     /// Whether each statement needs one.
@@ -71,11 +76,31 @@ impl Pool {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self { connections, turnover, begin, by_transaction })
+        Ok(Self { connections, turnover, waited: Histogram::noop(), begin, by_transaction })
+    }
+
+    /// The same, whose waiting is measured.
+    pub(crate) fn measured(self) -> Self {
+        Self { waited: histogram!("roster_database_connection_wait_seconds", "pool" => POOL), ..self }
+    }
+
+    /// Measures how its connections are.
+    pub(crate) fn measure(&self) {
+        let status = self.connections.status();
+        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        let idle = status.available;
+        for (state, count) in [("used", status.size.saturating_sub(idle)), ("idle", idle)] {
+            gauge!("roster_database_connections", "pool" => POOL, "state" => state).set(number(count));
+        }
+        gauge!("roster_database_connections_max", "pool" => POOL).set(number(status.max_size));
+        gauge!("roster_database_connections_pending", "pool" => POOL).set(number(status.waiting));
     }
 
     pub(crate) async fn get(&self) -> Result<Lease, Error> {
-        let connection = self.connections.get().await.map_err(|error| match error {
+        let asked = Instant::now();
+        let lent = self.connections.get().await;
+        self.waited.record(asked.elapsed());
+        let connection = lent.map_err(|error| match error {
             PoolError::Backend(error) => Error::Unavailable(error.into()),
             PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable("all connections are in use".into()),
             other => Error::Unavailable(other.into()),

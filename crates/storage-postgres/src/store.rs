@@ -45,6 +45,7 @@ impl Postgres {
         let connector = Connector::new(&config)?;
         let turnover = Turnover::default();
         let pool = Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?;
+        let pool = pool.measured();
         Ok(Self {
             lines: Lines::new(pool.clone(), connector.clone(), turnover.clone(), config.pool_wait * 2),
             shared: Shared::new(pool.clone()),
@@ -70,6 +71,11 @@ impl Postgres {
     /// migrations of newer versions there are beside: those leave in place what this version works with.
     pub async fn check_schema(&self) -> Result<Vec<String>, SetupError> {
         migrations::check(&self.direct).await
+    }
+
+    /// Measures how its connections are; not the one of health checks.
+    pub fn measure(&self) {
+        self.pool.measure();
     }
 
     /// The users in this database.

@@ -14,6 +14,7 @@ mod export;
 mod lead;
 mod list;
 mod many;
+mod measured;
 mod migrations;
 mod outbox;
 mod readers;

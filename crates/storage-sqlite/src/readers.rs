@@ -1,25 +1,31 @@
 //! The connections that read, each lent to one closure at a time on a thread that may block; or, for what is over at
 //! once, on the thread that asks.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use deadpool::Runtime;
-use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult, TimeoutType};
+use deadpool::managed::{Manager, Metrics, Object, Pool, PoolError, RecycleResult, Status, TimeoutType};
 use diesel::SqliteConnection;
+use metrics::Histogram;
 use tokio::task::spawn_blocking;
 
 use crate::SetupError;
 use crate::brief::Brief;
 use crate::connection::Connector;
 use crate::error::Error;
+use crate::measured::{self, State};
 
 /// How long opening a connection may take.
 const OPEN: Duration = Duration::from_secs(5);
+
+/// What they are called where they are measured.
+const POOL: &str = "read";
 
 #[derive(Clone)]
 pub(crate) struct Readers {
     pool: Pool<Connector>,
     brief: Brief,
+    waited: Histogram,
 }
 
 impl Readers {
@@ -37,7 +43,13 @@ impl Readers {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self { pool, brief })
+        Ok(Self { pool, brief, waited: measured::waited(POOL) })
+    }
+
+    /// Measures how they are.
+    pub(crate) fn measure(&self) {
+        let Status { max_size: max, size, available: idle, waiting: pending } = self.pool.status();
+        measured::measure(POOL, &State { max, used: size.saturating_sub(idle), idle, pending });
     }
 
     /// Runs a `read` of few rows, found by an index. It may be run twice.
@@ -56,7 +68,10 @@ impl Readers {
         &self,
         read: impl FnOnce(&mut SqliteConnection) -> Result<T, Error> + Send + 'static,
     ) -> Result<T, Error> {
-        let mut conn = self.pool.get().await.map_err(|error| match error {
+        let asked = Instant::now();
+        let lent = self.pool.get().await;
+        self.waited.record(asked.elapsed());
+        let mut conn = lent.map_err(|error| match error {
             PoolError::Backend(error) => error,
             PoolError::Timeout(TimeoutType::Wait) => Error::Unavailable("all readers are in use".into()),
             other => Error::Unavailable(other.into()),

@@ -65,6 +65,12 @@ impl Sqlite {
         setup(self.readers.read(|conn| Ok(migrations::check(conn))).await)
     }
 
+    /// Measures how its connections are.
+    pub fn measure(&self) {
+        self.readers.measure();
+        self.writer.measure();
+    }
+
     /// The users in this file.
     pub fn users(&self) -> SqliteUsers {
         SqliteUsers {

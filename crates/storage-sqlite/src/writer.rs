@@ -5,7 +5,9 @@
 //! waits, short writes [share a commit](crate::shared).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::time::Instant;
 use std::{io, thread};
 
 use diesel::SqliteConnection;
@@ -13,10 +15,14 @@ use tokio::sync::oneshot;
 
 use crate::connection::Connector;
 use crate::error::Error;
+use crate::measured::{self, Line};
 use crate::shared::{self, Asked, Share};
 
 /// How many units of work wait at the most. What comes beyond them is refused at once.
 const QUEUE: usize = 1_024;
+
+/// What the connection is called where it is measured.
+const POOL: &str = "write";
 
 /// What is done with the connection, or with why there is none; tells whether it is as good as before.
 type Work = dyn FnOnce(Result<&mut SqliteConnection, Error>) -> bool + Send;
@@ -29,17 +35,28 @@ enum Job {
     Shared(Box<dyn Share>),
 }
 
+/// A unit of work that waits.
+struct Waiting {
+    job: Job,
+    since: Instant,
+}
+
 #[derive(Clone)]
-pub(crate) struct Writer(SyncSender<Job>);
+pub(crate) struct Writer {
+    jobs: SyncSender<Waiting>,
+    line: Arc<Line>,
+}
 
 impl Writer {
     /// Starts the thread; it ends with the last handle.
     pub(crate) fn start(connector: Connector, first: SqliteConnection) -> io::Result<Self> {
         let (jobs, queue) = sync_channel(QUEUE);
+        let line = Arc::new(Line::new(POOL));
+        let queue = Queue { jobs: queue, line: line.clone() };
         thread::Builder::new().name("sqlite-writer".to_owned()).spawn(move || {
             serve(&queue, &connector, first);
         })?;
-        Ok(Self(jobs))
+        Ok(Self { jobs, line })
     }
 
     /// Runs `work` in a transaction that takes effect wholly or, where it fails, not at all.
@@ -72,26 +89,59 @@ impl Writer {
         self.ask(Job::Shared(Box::new(asked)), outcome).await
     }
 
+    /// Measures how it is.
+    pub(crate) fn measure(&self) {
+        measured::measure(POOL, &self.line.state());
+    }
+
     async fn ask<T>(&self, job: Job, outcome: oneshot::Receiver<Result<T, Error>>) -> Result<T, Error> {
-        self.0.try_send(job).map_err(|refused| match refused {
-            TrySendError::Full(_) => Error::Unavailable("too many writes are waiting".into()),
-            TrySendError::Disconnected(_) => Error::Internal("the writer has ended".into()),
+        self.line.joined();
+        self.jobs.try_send(Waiting { job, since: Instant::now() }).map_err(|refused| {
+            self.line.refused();
+            match refused {
+                TrySendError::Full(_) => Error::Unavailable("too many writes are waiting".into()),
+                TrySendError::Disconnected(_) => Error::Internal("the writer has ended".into()),
+            }
         })?;
         outcome.await.unwrap_or_else(|_| Err(Error::Internal("a write panicked".into())))
     }
 }
 
+/// What waits, seen by whoever does it.
+struct Queue {
+    jobs: Receiver<Waiting>,
+    line: Arc<Line>,
+}
+
+impl Queue {
+    /// The next job, for which it waits; none once nobody can ask any more.
+    fn next(&self) -> Option<Job> {
+        self.line.idle();
+        self.jobs.recv().ok().map(|waiting| self.take(waiting))
+    }
+
+    /// A job that waits already.
+    fn another(&self) -> Option<Job> {
+        self.jobs.try_recv().ok().map(|waiting| self.take(waiting))
+    }
+
+    fn take(&self, Waiting { job, since }: Waiting) -> Job {
+        self.line.served(since.elapsed());
+        job
+    }
+}
+
 /// Does one job after another, or several that may share a commit.
-fn serve(queue: &Receiver<Job>, connector: &Connector, first: SqliteConnection) {
+fn serve(queue: &Queue, connector: &Connector, first: SqliteConnection) {
     let mut conn = Kept { connector, conn: Some(first) };
     let mut next = None;
-    while let Some(job) = next.take().or_else(|| queue.recv().ok()) {
+    while let Some(job) = next.take().or_else(|| queue.next()) {
         match job {
             Job::Alone(work) => conn.run(work),
             Job::Shared(first) => {
                 let mut batch = vec![first];
                 while batch.len() < shared::MOST
-                    && let Ok(job) = queue.try_recv()
+                    && let Some(job) = queue.another()
                 {
                     match job {
                         Job::Shared(another) => batch.push(another),

@@ -10,7 +10,7 @@ use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
-use metrics::{counter, gauge};
+use metrics::counter;
 
 use super::Limits;
 use crate::http::error::ApiError;
@@ -51,7 +51,6 @@ impl Place {
             counter!("roster_requests_shed_total").increment(1);
             return Err(ApiError::Overloaded);
         }
-        gauge!("roster_requests_in_flight").increment(1.0);
         self.is_taken.set(true);
         Ok(())
     }
@@ -59,7 +58,6 @@ impl Place {
     fn leave(&self) {
         if self.is_taken.replace(false) {
             self.places.taken.fetch_sub(1, Ordering::Relaxed);
-            gauge!("roster_requests_in_flight").decrement(1.0);
         }
     }
 
