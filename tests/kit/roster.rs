@@ -27,6 +27,7 @@ pub(crate) struct Program {
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
     is_nobody: bool,
+    open_files: Option<(u32, u32)>,
     database: Option<Database>,
 }
 
@@ -77,10 +78,26 @@ impl Program {
         self
     }
 
+    /// With so many files and sockets open at the most; and so many where it asks for more.
+    #[must_use]
+    pub(crate) fn with_open_files(mut self, soft: u32, hard: u32) -> Self {
+        self.open_files = Some((soft, hard));
+        self
+    }
+
     /// Starts it.
     pub(crate) async fn start(&self) -> Process {
         let run = Run::current();
-        let mut command = Command::new(run.program().await);
+        let program = run.program().await;
+        let mut command = match self.open_files {
+            None => Command::new(program),
+            Some((soft, hard)) => {
+                let mut shell = Command::new("sh");
+                let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
+                shell.args(["-c", &limited]).arg(program);
+                shell
+            }
+        };
         let of_the_tests = std::env::vars_os().map(|(name, _)| name).filter(|name| is_setting(name));
         for name in of_the_tests {
             command.env_remove(name);
@@ -146,6 +163,16 @@ impl Roster {
     /// Ends it as a crash would.
     pub(crate) async fn kill(self) {
         self.process.kill().await;
+    }
+
+    /// What it tells of itself at an address of its own, if it was told to.
+    pub(crate) async fn ops(&mut self) -> Http {
+        let told = |output: &Output| {
+            let (_, after) = output.stdout.split_once("Health and measurements are at http://")?;
+            let (address, _) = after.split_once('\n')?;
+            Some(address.replace("0.0.0.0", "127.0.0.1"))
+        };
+        Http::new(&format!("http://{}", self.process.wait_for("it told where its health is", told).await))
     }
 
     /// Its process.

@@ -2,6 +2,7 @@
 
 mod framing;
 mod in_flight;
+mod open_files;
 mod overload;
 mod rate;
 mod sizes;
@@ -10,8 +11,16 @@ mod slow;
 use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [overload::suite(), slow::suite(), in_flight::suite(), rate::suite(), sizes::suite(), framing::suite()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        overload::suite(),
+        slow::suite(),
+        in_flight::suite(),
+        open_files::suite(),
+        rate::suite(),
+        sizes::suite(),
+        framing::suite(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

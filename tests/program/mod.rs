@@ -2,6 +2,7 @@
 
 mod doctor;
 mod health;
+mod ops;
 mod settings;
 mod start;
 mod stop;
@@ -10,8 +11,16 @@ mod stops;
 use libtest_mimic::Trial;
 
 pub(crate) fn suite() -> Vec<Trial> {
-    [doctor::suite(), health::suite(), settings::suite(), start::suite(), stop::suite(), stops::suite()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        doctor::suite(),
+        health::suite(),
+        ops::suite(),
+        settings::suite(),
+        start::suite(),
+        stop::suite(),
+        stops::suite(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

@@ -19,9 +19,11 @@ suite![
     a_server_that_does_not_exist_is_told_in_one_line,
 ];
 
-const SETTINGS: [(&str, &str); 14] = [
+const SETTINGS: [(&str, &str); 16] = [
     ("--database-url", "DATABASE_URL"),
     ("--listen", "ROSTER_LISTEN"),
+    ("--ops-listen", "ROSTER_OPS_LISTEN"),
+    ("--jwks-refresh", "ROSTER_JWKS_REFRESH"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE"),
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT"),
     ("--head-timeout", "ROSTER_HEAD_TIMEOUT"),
@@ -37,11 +39,13 @@ const SETTINGS: [(&str, &str); 14] = [
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 17] = [
+const BAD: [(&str, &str, &str); 19] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
     ("--listen", "ROSTER_LISTEN", "127.0.0.1:99999"),
+    ("--ops-listen", "ROSTER_OPS_LISTEN", "9090"),
+    ("--jwks-refresh", "ROSTER_JWKS_REFRESH", "0"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "0"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "many"),
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "soon"),
@@ -59,7 +63,7 @@ const BAD: [(&str, &str, &str); 17] = [
 
 /// One line on standard error that names the setting and says more than its name.
 #[track_caller]
-fn is_told(exit: &Exit, flag: &str, variable: &str) {
+pub(super) fn is_told(exit: &Exit, flag: &str, variable: &str) {
     assert_eq!(exit.code, Some(2), "{exit:?}");
     let lines: Vec<_> = exit.stderr.lines().collect();
     let [line] = lines.as_slice() else { panic!("not one line: {exit:?}") };

@@ -53,6 +53,7 @@ async fn waited(roster: &Roster) -> f64 {
     sums.map(|sum| sum.parse::<f64>().expect("a number")).sum()
 }
 
+/// Seen to fail where it is not measured how long a connection is waited for.
 async fn connections_are_measured_as_they_are_lent_and_waited_for(database: Database) {
     let program =
         Program::serving(&database).and(["--database-pool-size", "1", "--database-statement-timeout", "30"]);

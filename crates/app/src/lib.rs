@@ -15,6 +15,8 @@ mod failure;
 pub mod http;
 mod no_broker;
 mod no_directory;
+mod open_files;
+mod ops;
 pub mod server;
 pub mod setup;
 pub mod telemetry;

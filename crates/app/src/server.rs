@@ -19,10 +19,11 @@ use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
 use crate::door::{Connections, Door};
 use crate::failure::Failure;
-use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Streams};
-use crate::setup;
+use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Shared, Streams};
+use crate::ops::Ops;
 use crate::telemetry::Telemetry;
 use crate::wiring::{self, Services};
+use crate::{open_files, setup};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -53,7 +54,10 @@ pub fn serve(config: Config) -> Result<(), Failure> {
 async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let signals = Signals::new().context("cannot take signals")?;
     config.access.check(config.http.listen, HttpConfig::LISTEN)?;
-    let listener = listen(&config.http)?;
+    let listener = listen(config.http.listen, HttpConfig::LISTEN)?;
+    let ops = config.http.ops_listen.map(|address| listen(address, HttpConfig::OPS_LISTEN)).transpose()?;
+    let workers = available_parallelism().map_or(2, NonZeroUsize::get);
+    let max_connections = open_files::connections(&config, workers);
     let address = listener.local_addr().context("cannot serve")?;
     let gatekeeper = Gatekeeper::start(&config.access)?;
     let mut ports = wiring::ports(&config).await?;
@@ -61,38 +65,31 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let metrics = telemetry.metrics().with(std::mem::take(&mut ports.gauges));
     let tidying = tokio::spawn(metrics.clone().tidy());
     let (background, newest) = Background::start(&mut ports, config.events.retention);
-    let services = Services::from(ports);
     let lifecycle = Lifecycle::default();
-    let limits = Limits::new(&config.limits);
+    let shared = Shared {
+        services: Services::from(ports),
+        gatekeeper,
+        lifecycle: lifecycle.clone(),
+        limits: Limits::new(&config.limits),
+        metrics,
+    };
+    let patience = patience(&config.limits);
+    let ops = ops.map(|listener| Ops::serve(listener, shared.clone(), &config.limits, patience));
+    let (ops_address, ops) = ops.transpose().context("cannot serve")?.unzip();
     let streams = Streams::new(newest, config.limits.stream_idle_timeout);
     let cors = CrossOrigin::new(config.http.cors_origins.clone());
 
-    let app = {
-        let (lifecycle, streams) = (lifecycle.clone(), streams.clone());
-        move || {
-            let (services, lifecycle) = (services.clone(), lifecycle.clone());
-            http::app(
-                services,
-                gatekeeper.clone(),
-                lifecycle,
-                limits.clone(),
-                streams.clone(),
-                metrics.clone(),
-                cors.clone(),
-            )
-        }
-    };
+    let ops_at = if ops.is_some() { http::Ops::Elsewhere } else { http::Ops::Here };
+    let app = move || http::app(shared.clone(), streams.clone(), cors.clone(), ops_at);
     let (keep_alive, grace) = (config.limits.keep_alive, config.http.shutdown_grace);
     let door = Door::of(&listener).context("cannot serve")?;
     let connections = Connections::none();
     let opened = connections.clone();
-    let patience = patience(&config.limits);
-    let workers = available_parallelism().map_or(2, NonZeroUsize::get);
     let server = HttpServer::new(app)
         .disable_signals()
         .client_request_timeout(config.limits.head_timeout)
         .keep_alive(keep_alive)
-        .max_connections(config.limits.max_connections.get().div_ceil(workers))
+        .max_connections(max_connections.div_ceil(workers))
         .workers(workers)
         .on_connect(move |connection, data| {
             patience.watch(connection, data);
@@ -104,9 +101,12 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
         .run();
     let end = Ending { server: server.handle(), door, connections, patience: grace.min(keep_alive) };
     let stop = tokio::spawn(stop_when_told(signals, end, lifecycle));
-    greet(address, &config.database.url);
+    greet(address, ops_address, &config.database.url);
     server.await.context("the server failed")?;
     background.stop(FLUSH).await;
+    if let Some(ops) = ops {
+        ops.stop().await;
+    }
     stop.abort();
     tidying.abort();
     info!("stopped");
@@ -124,10 +124,9 @@ fn whole_seconds(grace: Duration) -> u64 {
 }
 
 /// Takes the address, before anything else is touched: two programs on one address are a mistake.
-pub(crate) fn listen(config: &HttpConfig) -> Result<TcpListener, Failure> {
-    let address = config.listen;
+pub(crate) fn listen(address: SocketAddr, setting: &'static str) -> Result<TcpListener, Failure> {
     let bound = bind(address).with_context(|| format!("cannot listen on {address}"));
-    bound.map_err(|error| Failure::setting(HttpConfig::LISTEN, error))
+    bound.map_err(|error| Failure::setting(setting, error))
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
@@ -138,8 +137,11 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Says where the program is to be found, where its data are, and what to try first.
-fn greet(address: SocketAddr, database: &DatabaseUrl) {
+fn greet(address: SocketAddr, ops: Option<SocketAddr>, database: &DatabaseUrl) {
     println!("Roster listens on http://{address}");
+    if let Some(ops) = ops {
+        println!("Health and measurements are at http://{ops}");
+    }
     println!("Users are kept in {database}");
     println!("Try: curl -i http://{address}/api/v1/users --json '{FIRST_USER}'");
 }

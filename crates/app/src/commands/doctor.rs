@@ -1,6 +1,7 @@
 //! `roster doctor`: looks at all that the program stands on, and says what it found.
 
 use std::io::Write;
+use std::net::SocketAddr;
 use std::process::ExitCode;
 
 use anyhow::Context;
@@ -15,6 +16,7 @@ use crate::{server, setup, wiring};
 /// What a person is told of.
 const SETTINGS: &str = "settings";
 const ADDRESS: &str = "address";
+const OPS_ADDRESS: &str = "ops address";
 
 /// Prints a line for each thing that was looked at; ends with 1 where one of them will not do. It changes nothing.
 ///
@@ -39,7 +41,11 @@ async fn examine(config: &Config) -> Vec<Finding> {
             Err(refused) => findings.push(Finding::failed(SETTINGS, refused.to_string())),
         }
     }
-    findings.push(address(config).await);
+    let (listen, ops) = (config.http.listen, config.http.ops_listen);
+    findings.push(address(ADDRESS, listen, HttpConfig::LISTEN, ("/openapi.json", "\"Roster\"")).await);
+    if let Some(ops) = ops {
+        findings.push(address(OPS_ADDRESS, ops, HttpConfig::OPS_LISTEN, ("/livez", "alive")).await);
+    }
     findings
 }
 
@@ -49,16 +55,20 @@ fn access(config: &Config) -> Result<Box<dyn Examination>, Failure> {
     Ok(Box::new(Gatekeeper::start(&config.access)?))
 }
 
-/// Whether the address is free, or the program serves there already.
-async fn address(config: &Config) -> Finding {
-    let address = config.http.listen;
-    match server::listen(&config.http) {
-        Ok(_free) => Finding::ok(ADDRESS, format!("{address} is free")),
-        Err(refused) => match health::ask(address, "/livez").await {
-            Ok((200, body)) if body.contains("alive") => {
-                Finding::ok(ADDRESS, format!("{address} is served by a Roster already"))
+/// Whether an address is free, or the program serves there already: then it tells this much of itself.
+async fn address(
+    about: &'static str,
+    address: SocketAddr,
+    setting: &'static str,
+    (path, of_ours): (&str, &str),
+) -> Finding {
+    match server::listen(address, setting) {
+        Ok(_free) => Finding::ok(about, format!("{address} is free")),
+        Err(refused) => match health::ask(address, path).await {
+            Ok((200, body)) if body.contains(of_ours) => {
+                Finding::ok(about, format!("{address} is served by a Roster already"))
             }
-            _ => Finding::failed(ADDRESS, refused.to_string()),
+            _ => Finding::failed(about, refused.to_string()),
         },
     }
 }

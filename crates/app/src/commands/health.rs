@@ -10,7 +10,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use crate::config::{Config, HttpConfig};
+use crate::config::Config;
 use crate::failure::Failure;
 use crate::setup;
 
@@ -34,9 +34,9 @@ pub struct HealthArgs {
 ///
 /// Where nobody answers, or who does is not well.
 pub fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
-    let address = config.http.listen;
+    let (address, setting) = config.http.health();
     if address.port() == 0 {
-        return Err(Failure::setting(HttpConfig::LISTEN, anyhow!("must name the port that is served on")));
+        return Err(Failure::setting(setting, anyhow!("must name the port that is served on")));
     }
     let path = if args.live { "/livez" } else { "/readyz" };
     let answered = setup::runtime()?.block_on(ask(address, path));

@@ -19,6 +19,10 @@ pub struct HttpConfig {
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
+    /// An address and port of their own for health and measurements, which ask for no credentials; port 0 takes a
+    /// free one [default: they are beside the API]
+    #[arg(id = "ops-listen", long, env = "ROSTER_OPS_LISTEN", global = true, value_name = "ADDRESS")]
+    pub ops_listen: Option<SocketAddr>,
     /// How long requests in flight may take to finish once the program is told to stop
     #[arg(
         long, env = "ROSTER_SHUTDOWN_GRACE", global = true,
@@ -40,6 +44,13 @@ pub struct HttpConfig {
 impl HttpConfig {
     /// The setting that says where to serve.
     pub const LISTEN: &'static str = "--listen (ROSTER_LISTEN)";
+    /// The setting that says where to tell of health and of what is measured.
+    pub const OPS_LISTEN: &'static str = "--ops-listen (ROSTER_OPS_LISTEN)";
+
+    /// Where health is asked for, and the setting that says so.
+    pub fn health(&self) -> (SocketAddr, &'static str) {
+        self.ops_listen.map_or((self.listen, Self::LISTEN), |address| (address, Self::OPS_LISTEN))
+    }
 }
 
 /// Where pages of a browser come from.

@@ -17,7 +17,7 @@ pub struct LogConfig {
     )]
     pub log_format: LogFormat,
     /// What is logged: error, warn, info, debug or trace, and by module, as in "warn,roster=debug"
-    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info,async_nats=warn", value_name = "LEVEL")]
+    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info,actix_server=warn,async_nats=warn", value_name = "LEVEL")]
     pub log: Targets,
 }
 

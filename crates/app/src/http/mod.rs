@@ -60,15 +60,54 @@ pub(crate) use users::UserResponse;
 /// The path that the API's resources are below.
 const BASE_PATH: &str = "/api/v1";
 
+/// What all that is served stands on, and each worker of a server has a handle of.
+#[derive(Clone)]
+pub struct Shared {
+    /// What can be done.
+    pub services: Services,
+    /// Who is let in.
+    pub gatekeeper: Gatekeeper,
+    /// Whether the program is stopping.
+    pub lifecycle: Lifecycle,
+    /// What a request may take.
+    pub limits: Limits,
+    /// What is measured.
+    pub metrics: Metrics,
+}
+
+/// Where health and measurements are told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ops {
+    /// Beside the API.
+    Here,
+    /// At an address of their own.
+    Elsewhere,
+}
+
+impl Shared {
+    fn register(self, config: &mut web::ServiceConfig) {
+        config
+            .app_data(web::Data::new(self.services))
+            .app_data(web::Data::new(self.gatekeeper))
+            .app_data(web::Data::new(self.lifecycle))
+            .app_data(web::Data::new(self.limits))
+            .app_data(web::Data::new(self.metrics))
+            .app_data(web::Data::new(measured::Measured::new()));
+    }
+}
+
+impl Ops {
+    fn routes(config: &mut web::ServiceConfig) {
+        config.configure(health::routes).configure(metrics::routes);
+    }
+}
+
 /// The whole application, on any services: what `serve` serves, and what a test asks without a socket.
 pub fn app(
-    services: Services,
-    gatekeeper: Gatekeeper,
-    lifecycle: Lifecycle,
-    limits: Limits,
+    shared: Shared,
     streams: Streams,
-    metrics: Metrics,
     cross_origin: CrossOrigin,
+    ops: Ops,
 ) -> App<
     impl ServiceFactory<
         ServiceRequest,
@@ -79,21 +118,19 @@ pub fn app(
     >,
 > {
     App::new()
-        .app_data(web::Data::new(services))
-        .app_data(web::Data::new(gatekeeper))
-        .app_data(web::Data::new(lifecycle))
-        .app_data(web::Data::new(limits))
+        .configure(|config| shared.register(config))
         .app_data(web::Data::new(streams))
-        .app_data(web::Data::new(metrics))
-        .app_data(web::Data::new(measured::Measured::new()))
         .app_data(web::Data::new(cross_origin.clone()))
         .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
         .wrap(from_fn(answer::answer))
         .wrap(from_fn(limits::keep))
-        .configure(health::routes)
-        .configure(metrics::routes)
-        .configure(openapi::routes)
+        .configure(|config| {
+            if ops == Ops::Here {
+                Ops::routes(config);
+            }
+        })
+        .configure(|config| openapi::routes(config, ops))
         .configure(docs::routes)
         .service(
             web::scope(BASE_PATH)
@@ -111,6 +148,28 @@ pub fn app(
                         .configure(users::routes),
                 ),
         )
+        .default_service(web::to(no_such_route))
+}
+
+/// Health and measurements alone, for an address of their own.
+pub fn ops(
+    shared: Shared,
+) -> App<
+    impl ServiceFactory<
+        ServiceRequest,
+        Config = (),
+        Response = ServiceResponse<impl MessageBody>,
+        Error = Error,
+        InitError = (),
+    >,
+> {
+    App::new()
+        .configure(|config| shared.register(config))
+        .app_data(web::Data::new(CrossOrigin::default()))
+        .wrap(from_fn(coding::compress))
+        .wrap(from_fn(answer::answer))
+        .wrap(from_fn(limits::keep))
+        .configure(Ops::routes)
         .default_service(web::to(no_such_route))
 }
 

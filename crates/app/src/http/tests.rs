@@ -18,7 +18,7 @@ use roster_domain::testing::{InMemory, ManualClock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{CrossOrigin, Deadlines, InFlight, Lifecycle, Limits, Streams, app};
+use super::{CrossOrigin, Deadlines, InFlight, Lifecycle, Limits, Ops, Shared, Streams, app};
 use crate::access::Gatekeeper;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
@@ -67,7 +67,14 @@ macro_rules! app_on {
         let (_newest, told) = watch::channel(Position::START);
         let streams = Streams::new(told, Duration::from_secs(1));
         let cors = CrossOrigin::default();
-        app($ports.into(), $gatekeeper, $lifecycle, limits, streams, Metrics::default(), cors)
+        let shared = Shared {
+            services: $ports.into(),
+            gatekeeper: $gatekeeper,
+            lifecycle: $lifecycle,
+            limits,
+            metrics: Metrics::default(),
+        };
+        app(shared, streams, cors, Ops::Here)
     }};
 }
 

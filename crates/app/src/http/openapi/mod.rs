@@ -22,7 +22,7 @@ use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 
-use super::problem;
+use super::{Ops, problem};
 
 /// What holds for all operations.
 const DESCRIPTION: &str = "\
@@ -41,7 +41,16 @@ const TAGS: [(&str, &str); 4] = [
     ("service", "The program itself."),
 ];
 
-pub(super) fn routes(config: &mut web::ServiceConfig) {
+pub(super) fn routes(config: &mut web::ServiceConfig, ops: Ops) {
+    let get = move || async move {
+        static WHOLE: LazyLock<String> = LazyLock::new(render);
+        static WITHOUT_OPS: LazyLock<String> = LazyLock::new(|| text_of(&document(Ops::Elsewhere)));
+        let document = match ops {
+            Ops::Here => &WHOLE,
+            Ops::Elsewhere => &WITHOUT_OPS,
+        };
+        HttpResponse::Ok().content_type("application/json").body(document.as_str())
+    };
     config.service(
         web::resource(["/openapi.json", "/openapi.json/"])
             .route(web::get().to(get))
@@ -49,24 +58,27 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
     );
 }
 
-async fn get() -> HttpResponse {
-    static RENDERED: LazyLock<String> = LazyLock::new(render);
-    HttpResponse::Ok().content_type("application/json").body(RENDERED.as_str())
-}
-
 /// The document, as text.
 pub fn render() -> String {
-    // What is rendered has no maps with odd keys, so that it cannot fail.
-    serde_json::to_string_pretty(&document()).unwrap_or_default()
+    text_of(&document(Ops::Here))
 }
 
-fn document() -> OpenApi {
+fn text_of(document: &OpenApi) -> String {
+    // What is rendered has no maps with odd keys, so that it cannot fail.
+    serde_json::to_string_pretty(document).unwrap_or_default()
+}
+
+/// What is at the address of the API: health and measurements may be at another.
+fn document(ops: Ops) -> OpenApi {
     let mut info = Info::new("Roster", env!("CARGO_PKG_VERSION"));
     info.description = Some(DESCRIPTION.to_owned());
     info.license = Some(license());
     let mut paths = operation::paths();
     for describe in [users::paths, bulk::paths, directory::paths, events::paths, service::paths] {
         describe(&mut paths);
+    }
+    if ops == Ops::Here {
+        service::ops(&mut paths);
     }
     let components = ComponentsBuilder::new();
     let components = components.schema_from::<problem::Body<'_>>().schema_from::<problem::FieldError<'_>>();

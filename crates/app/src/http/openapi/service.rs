@@ -16,7 +16,8 @@ pub(super) fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
     components.schema_from::<HealthResponse>()
 }
 
-pub(super) fn paths(paths: &mut Paths) {
+/// What may be at an address of its own.
+pub(super) fn ops(paths: &mut Paths) {
     at(
         paths,
         Get,
@@ -39,6 +40,9 @@ pub(super) fn paths(paths: &mut Paths) {
         operation("getMetrics", TAG, "Read what is measured")
             .answering(200, page("Measurements, in the text format of Prometheus", "text/plain")),
     );
+}
+
+pub(super) fn paths(paths: &mut Paths) {
     let object = ObjectBuilder::new().schema_type(Type::Object).title(Some("OpenApiDocument"));
     let object = ContentBuilder::new().schema(Some(object));
     at(
