@@ -61,6 +61,15 @@ test-docs:
 fuzz-api examples="300" seeds="1,2,3,random":
     ROSTER_TEST_TIMES={{ examples }} ROSTER_FUZZ_SEEDS={{ seeds }} just test fuzz::
 
+# Look for inputs that break what parsers promise, so many seconds each (cargo install cargo-fuzz --locked)
+fuzz-parsers seconds="60":
+    for target in cursor headers new_user ndjson csv cloudevent cassette; do \
+        mkdir -p tests/fuzz-parsers/corpus/$target; \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run --dev --fuzz-dir tests/fuzz-parsers --sanitizer none $target \
+            tests/fuzz-parsers/corpus/$target tests/fuzz-parsers/seeds/$target -- \
+            -max_total_time={{ seconds }} -timeout=10 -rss_limit_mb=1024 -print_final_stats=1 || exit 1; \
+    done
+
 # Build the image, start it with PostgreSQL and NATS, and ask it as a client would
 image:
     tests/image

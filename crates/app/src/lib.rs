@@ -12,6 +12,8 @@ pub mod commands;
 pub mod config;
 mod door;
 mod failure;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 pub mod http;
 mod no_broker;
 mod no_directory;

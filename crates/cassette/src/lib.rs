@@ -183,6 +183,9 @@ mod store;
 mod tls;
 mod vcr;
 
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
+
 pub use builder::VcrBuilder;
 pub use cassette::{Cassette, Report};
 pub use error::{Closest, Difference, Unanswered, VcrError};

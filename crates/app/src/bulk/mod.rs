@@ -1,6 +1,8 @@
 //! Users in bulk, in and out: NDJSON and CSV, a line a user, in memory that does not grow with them. Over HTTP
 //! and on the command line it is the same.
 
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod gzip;
 mod importing;
 mod lines;

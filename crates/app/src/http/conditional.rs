@@ -88,7 +88,7 @@ fn versions(tags: &[EntityTag]) -> Vec<Version> {
 
 /// What a header of entity tags says.
 #[derive(Debug, PartialEq, Eq)]
-enum EntityTags {
+pub(super) enum EntityTags {
     /// `*`
     Any,
     These(Vec<EntityTag>),
@@ -96,7 +96,7 @@ enum EntityTags {
 
 /// One entity tag (RFC 9110 §8.8.3).
 #[derive(Debug, PartialEq, Eq)]
-struct EntityTag {
+pub(super) struct EntityTag {
     weak: bool,
     opaque: String,
 }
@@ -123,7 +123,7 @@ impl EntityTags {
         tags.map(Some).ok_or_else(malformed)
     }
 
-    fn parse(text: &str) -> Option<Self> {
+    pub(super) fn parse(text: &str) -> Option<Self> {
         if text.trim_matches(SPACE) == "*" {
             return Some(Self::Any);
         }
@@ -152,6 +152,16 @@ impl EntityTag {
         let (opaque, rest) = quoted.unwrap_or(text).strip_prefix('"')?.split_once('"')?;
         let visible = opaque.chars().all(|c| c > ' ' && c != '\u{7f}');
         visible.then(|| (Self { weak: quoted.is_some(), opaque: opaque.to_owned() }, rest))
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+impl EntityTags {
+    /// The header that says the same, with this between two tags.
+    pub(super) fn written(&self, separator: &str) -> String {
+        let Self::These(tags) = self else { return "*".to_owned() };
+        let written = |tag: &EntityTag| format!("{}\"{}\"", if tag.weak { "W/" } else { "" }, tag.opaque);
+        tags.iter().map(written).collect::<Vec<_>>().join(separator)
     }
 }
 

@@ -56,12 +56,17 @@ fn key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {
     let mut lines = request.headers().get_all(IDEMPOTENCY_KEY);
     let Some(line) = lines.next() else { return Ok(None) };
     let text = line.to_str().ok().filter(|_| lines.next().is_none());
-    let key = text.and_then(|text| IdempotencyKey::parse(&unquoted(text.trim_matches([' ', '\t']))?));
+    let key = text.and_then(parse);
     let malformed = || {
         let rule = format!("1 to {} visible ASCII characters, bare or quoted", IdempotencyKey::MAX_CHARS);
         ApiError::Malformed(format!("Idempotency-Key must be {rule}"))
     };
     key.map(Some).ok_or_else(malformed)
+}
+
+/// The key that a header holds, bare or quoted.
+pub(super) fn parse(text: &str) -> Option<IdempotencyKey> {
+    IdempotencyKey::parse(&unquoted(text.trim_matches([' ', '\t']))?)
 }
 
 /// What a string (RFC 8941 §3.3.3) stands for, or a text that does not begin as one; `None` where one is

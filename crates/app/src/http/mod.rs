@@ -15,6 +15,8 @@ mod error;
 mod events;
 mod explained;
 mod export;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod guarded;
 mod health;
 mod idempotency;
