@@ -85,8 +85,8 @@ async fn head_is_answered_as_get_is_without_the_body(roster: Roster) {
         for name in ["content-type", "cache-control"] {
             assert_eq!(head.header(name), got.header(name), "{name} of {path}");
         }
-        // What is measured changes from one reading to the next.
-        if path != "/metrics" && got.status() == 200 {
+        // What is measured changes from one reading to the next, and of what is streamed the length is not known.
+        if path != "/metrics" && got.status() == 200 && got.has("content-length") {
             assert_eq!(head.header("content-length"), got.text().len().to_string(), "{path}");
         }
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use roster_domain::NewUser;
 use serde_json::json;
 
-use super::reader::Line;
+use super::reader::{Line, Next};
 use super::{Format, Gzip, Reader};
 
 /// An import reads the same in whatever parts it comes, compressed or not; and users that it has read read the same
@@ -39,19 +39,19 @@ fn object(user: &NewUser) -> serde_json::Value {
     json!({"email": user.email.as_str(), "name": user.name.as_str()})
 }
 
-fn lines(format: Format, is_gzip: bool, bytes: &[u8], size: usize) -> Vec<Line> {
+/// The lines of an import that comes in parts of this size.
+pub(super) fn lines(format: Format, is_gzip: bool, bytes: &[u8], size: usize) -> Vec<Line> {
     let mut reader = Reader::new(format, is_gzip);
     let (mut found, mut parts) = (Vec::new(), bytes.chunks(size));
     loop {
-        while let Some(line) = reader.next() {
-            found.push(line);
-        }
-        if reader.is_complete() {
-            return found;
-        }
-        match parts.next() {
-            Some(part) => reader.push(Bytes::copy_from_slice(part)),
-            None => reader.complete(),
+        match (reader.next(), reader.is_complete()) {
+            (Next::Line(line), _) => found.push(line),
+            (Next::Later, _) => {}
+            (Next::Nothing, true) => return found,
+            (Next::Nothing, false) => match parts.next() {
+                Some(part) => reader.push(Bytes::copy_from_slice(part)),
+                None => reader.complete(),
+            },
         }
     }
 }

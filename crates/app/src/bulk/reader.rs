@@ -171,26 +171,14 @@ fn from_csv(record: Result<Record, Unreadable>) -> Line {
 
 #[cfg(test)]
 mod tests {
+    use super::super::fuzzing::lines;
     use super::*;
 
     /// What becomes of each line that comes in parts of this size.
     fn read(format: Format, is_gzip: bool, bytes: &[u8], size: usize) -> Vec<String> {
-        let mut reader = Reader::new(format, is_gzip);
-        let mut found = Vec::new();
-        let mut parts = bytes.chunks(size);
-        loop {
-            match (reader.next(), reader.is_complete()) {
-                (Next::Line(line), _) => {
-                    found.push(line.map_or_else(|error| error.to_string(), |new| new.email.into_string()));
-                }
-                (Next::Later, _) => {}
-                (Next::Nothing, true) => return found,
-                (Next::Nothing, false) => match parts.next() {
-                    Some(part) => reader.push(Bytes::copy_from_slice(part)),
-                    None => reader.complete(),
-                },
-            }
-        }
+        let lines = lines(format, is_gzip, bytes, size).into_iter();
+        let told = |line: Line| line.map_or_else(|error| error.to_string(), |new| new.email.into_string());
+        lines.map(told).collect()
     }
 
     fn compressed(plain: &[u8]) -> Vec<u8> {
@@ -260,11 +248,11 @@ mod tests {
 
     #[test]
     fn lines_that_come_before_what_is_broken_are_read() {
-        let lines = |count: usize| {
+        let written = |count: usize| {
             let line = |nth| format!("{{\"email\": \"{nth}-{:x}@b.c\", \"name\": \"Ada\"}}\n", nth * 7919);
             (0..count).map(line).collect::<String>()
         };
-        let whole = compressed(lines(200).as_bytes());
+        let whole = compressed(written(200).as_bytes());
         let padded = [&whole[..], &[0; 512]].concat();
         for size in [1, 100, padded.len()] {
             let read = read(Format::Ndjson, true, &padded, size);

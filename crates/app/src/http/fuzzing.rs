@@ -25,7 +25,6 @@ pub(crate) fn cursors(bytes: &[u8]) {
         match cursor::decode(&text, query.order, &query.filter) {
             Ok(id) => {
                 assert_eq!(cursor::encode(&query, id), text);
-                assert!(cursor::check(&text).is_ok());
                 let elsewhere = cursor::decode(&text, Order::Descending, &UserFilter::default());
                 assert!(elsewhere.is_err(), "{text} is good for two lists");
             }
