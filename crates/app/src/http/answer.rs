@@ -38,12 +38,13 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
     let answer = observed.in_scope(|| match answered {
         Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
-        Ok(Err(error)) => Err(Unanswered::new(&error, id, &lifecycle, to_pages)),
-        Err(late) => Err(Unanswered::new(&late.into(), id, &lifecycle, to_pages)),
+        Ok(Err(error)) => Err(Box::new(Unanswered::new(&error, id, &lifecycle, to_pages))),
+        Err(late) => Err(Box::new(Unanswered::new(&late.into(), id, &lifecycle, to_pages))),
     });
     let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
-    observed.end(route, answer.as_ref().map_or_else(ResponseError::status_code, ServiceResponse::status));
-    Ok(answer?)
+    let status = answer.as_ref().map_or_else(|error| error.status_code(), ServiceResponse::status);
+    observed.end(route, status);
+    Ok(answer.map_err(|error| *error)?)
 }
 
 /// Gives an answer what every answer has, and an error its body.
