@@ -49,6 +49,14 @@ slow-clients attackers="1000":
     ROSTER_TEST_ATTACKERS={{ attackers }} \
         cargo test --release --locked -p roster-tests -- limits::slow::clients --nocapture --test-threads 1
 
+# Measure the service, on both databases, and tell it as a table: `just bench --users 1000000`, `just bench get page`
+bench *ARGS: ships
+    cargo bench --locked -p roster-tests --bench service -- service {{ ARGS }}
+
+# Count the instructions of some requests by valgrind, and hold them to what is recorded; `just count --record` records them
+count *ARGS: ships
+    cargo test --workspace --locked --bench service -- count {{ ARGS }}
+
 # Import and export a million users, and hold the memory that it takes to 64 MiB
 test-bulk:
     ROSTER_TEST_BULK_USERS=1000000 cargo test --workspace --locked -- bulk::memory
@@ -97,6 +105,11 @@ up: (compose "run --rm ready")
 
 # Stop them, and forget their data
 down: (compose "down --volumes")
+
+# The program as it ships, which is what is measured
+[private]
+ships:
+    cargo build --release --locked -p roster
 
 # What a test does a few times in every run, done so often, with what it counted
 [private]

@@ -62,7 +62,7 @@ fn main() -> ExitCode {
     // What the tests ask is plain HTTP. Still, their client is built with what other crates of this workspace
     // turn on in it, and then wants to know whose cryptography to take.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let run = kit::Run::begin();
+    let run = kit::Run::begin(kit::Ground::of_tests());
     kit::catch_panics();
     let conclusion = libtest_mimic::run(&arguments, trials());
     run.end();

@@ -52,7 +52,7 @@ pub(crate) use process::{Exit, Output};
 pub(crate) use python::Python;
 pub(crate) use raw::Raw;
 pub(crate) use roster::{Program, Roster};
-pub(crate) use run::Run;
+pub(crate) use run::{Ground, Run};
 pub(crate) use scale::{deadline, times};
 pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};

@@ -110,6 +110,12 @@ impl Process {
         (of("VmRSS:"), of("VmHWM:"))
     }
 
+    /// How much time of a processor it has taken so far, as Linux counts it: in hundredths of a second.
+    pub(crate) fn cpu(&self) -> Duration {
+        let told = |field| stat(self.id, field).and_then(|ticks| ticks.parse().ok()).unwrap_or(0);
+        Duration::from_millis(10 * (told(14) + told(15)))
+    }
+
     /// How many files and sockets it has open, as Linux tells it.
     pub(crate) fn open_files(&self) -> usize {
         fs::read_dir(format!("/proc/{}/fd", self.id)).expect("this is Linux").count()
@@ -212,11 +218,16 @@ pub(super) fn end_leftovers(folder: &Path) {
     }
 }
 
-/// When a process was started, as Linux tells it (`man 5 proc_pid_stat`, field 22); elsewhere, nothing.
+/// When a process was started, as Linux tells it; elsewhere, nothing.
 fn started_at(id: u32) -> Option<String> {
+    stat(id, 22)
+}
+
+/// A field of what Linux tells of a process (`man 5 proc_pid_stat`), counted from 1; none of the first two.
+fn stat(id: u32, field: usize) -> Option<String> {
     let stat = fs::read_to_string(format!("/proc/{id}/stat")).ok()?;
     let (_, after_name) = stat.rsplit_once(')')?;
-    after_name.split_whitespace().nth(19).map(str::to_owned)
+    after_name.split_whitespace().nth(field.checked_sub(3)?).map(str::to_owned)
 }
 
 fn live() -> std::sync::MutexGuard<'static, BTreeSet<u32>> {

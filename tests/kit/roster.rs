@@ -88,7 +88,7 @@ impl Program {
     /// Starts it.
     pub(crate) async fn start(&self) -> Process {
         let run = Run::current();
-        let program = run.program().await;
+        let (program, first) = run.launcher().await;
         let mut command = match self.open_files {
             None => Command::new(program),
             Some((soft, hard)) => {
@@ -103,7 +103,7 @@ impl Program {
             command.env_remove(name);
         }
         let folder = self.folder.as_deref().unwrap_or(run.folder().path());
-        command.args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(folder);
+        command.args(first).args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(folder);
         if self.is_nobody && rustix::process::getuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);
         }

@@ -1,6 +1,7 @@
 //! One run of the tests: what its tests share, and how it ends.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::future::Future;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -25,6 +26,7 @@ static RUN: OnceLock<Run> = OnceLock::new();
 pub(crate) struct Run {
     runtime: Runtime,
     folder: Folder,
+    ground: Ground,
     program: OnceCell<Result<PathBuf, String>>,
     postgres: OnceCell<Result<PostgresServer, String>>,
     untested: Mutex<BTreeMap<String, Vec<String>>>,
@@ -32,9 +34,26 @@ pub(crate) struct Run {
     interrupted: AtomicBool,
 }
 
+/// What a run is made for, and so stands on.
+pub(crate) struct Ground {
+    /// Builds the program, and tells where it is.
+    pub(crate) program: fn() -> Result<PathBuf, String>,
+    /// What the program is started by, with its own arguments, where it is not started by itself.
+    pub(crate) launcher: Vec<OsString>,
+    /// Settings of a PostgreSQL that is started.
+    pub(crate) postgres: &'static [&'static str],
+}
+
+impl Ground {
+    /// That of tests.
+    pub(crate) fn of_tests() -> Self {
+        Self { program: binary::build, launcher: Vec::new(), postgres: PostgresServer::OF_TESTS }
+    }
+}
+
 impl Run {
     /// Sweeps what dead runs left, and begins this one. Starts no server: the first test that needs one does.
-    pub(crate) fn begin() -> &'static Self {
+    pub(crate) fn begin(ground: Ground) -> &'static Self {
         let runtime =
             tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime starts");
         let mut dead = Mutex::new(Vec::new());
@@ -49,6 +68,7 @@ impl Run {
         let run = RUN.get_or_init(|| Self {
             runtime,
             folder,
+            ground,
             program: OnceCell::new(),
             postgres: OnceCell::new(),
             untested: Mutex::default(),
@@ -82,7 +102,7 @@ impl Run {
     /// The program under test, built once.
     pub(crate) async fn program(&self) -> PathBuf {
         let build = || async {
-            let built = tokio::task::spawn_blocking(binary::build).await;
+            let built = tokio::task::spawn_blocking(self.ground.program).await;
             built.unwrap_or_else(|error| Err(error.to_string()))
         };
         match self.program.get_or_init(build).await {
@@ -91,9 +111,19 @@ impl Run {
         }
     }
 
+    /// What starts it, and its arguments, before those that are its own.
+    pub(crate) async fn launcher(&self) -> (OsString, Vec<OsString>) {
+        let program = self.program().await.into_os_string();
+        match self.ground.launcher.split_first() {
+            Some((launcher, arguments)) => (launcher.clone(), [arguments, &[program]].concat()),
+            None => (program, Vec::new()),
+        }
+    }
+
     /// The PostgreSQL of this run, found or started once; or why there is none.
     pub(crate) async fn postgres(&self) -> Result<&PostgresServer, &str> {
-        let found = self.postgres.get_or_init(|| PostgresServer::find(&self.folder)).await;
+        let found =
+            self.postgres.get_or_init(|| PostgresServer::find(&self.folder, self.ground.postgres)).await;
         found.as_ref().map_err(String::as_str)
     }
 

@@ -22,9 +22,6 @@ const URL: &str = "ROSTER_TEST_POSTGRES_URL";
 /// Which way of finding one to take, where not all are to be tried: `docker`, `programs` or `none`.
 const WAY: &str = "ROSTER_TEST_POSTGRES";
 
-/// Tests connect from many processes at once, and nothing on a server has to outlive a power cut.
-const SETTINGS: [&str; 3] = ["max_connections=400", "fsync=off", "full_page_writes=off"];
-
 const STARTUP: Duration = Duration::from_secs(60);
 
 /// A server, and how it came to be there.
@@ -42,21 +39,28 @@ enum Origin {
 }
 
 impl PostgresServer {
-    /// A server from the environment; else a container; else a cluster of the programs on this machine; else
-    /// why none of these.
-    pub(crate) async fn find(folder: &Folder) -> Result<Self, String> {
+    /// Tests connect from many processes at once, and nothing on a server has to outlive a power cut.
+    pub(crate) const OF_TESTS: &[&str] = &["max_connections=400", "fsync=off", "full_page_writes=off"];
+
+    /// A server from the environment; else a container; else a cluster of the programs on this machine, both
+    /// with these settings; else why none of these.
+    pub(crate) async fn find(folder: &Folder, settings: &[&str]) -> Result<Self, String> {
         if let Ok(given) = env::var(URL) {
             let url = Url::parse(&given).map_err(|error| format!("{URL}: {error}"))?;
             let server = Self { url, origin: Origin::Given, run: folder.run(), template: OnceCell::new() };
             let reached = connect(&server.url).await.map(drop);
             return reached.map(|()| server).map_err(|error| format!("PostgreSQL at {URL}: {error}."));
         }
-        Self::start(folder).await
+        Self::start(folder, settings).await
     }
 
     /// A server that one test may stop and start; `None` where servers are not started but given.
     pub(crate) async fn own(folder: &Folder) -> Result<Option<Self>, String> {
-        if env::var_os(URL).is_some() { Ok(None) } else { Self::start(folder).await.map(Some) }
+        if env::var_os(URL).is_some() {
+            Ok(None)
+        } else {
+            Self::start(folder, Self::OF_TESTS).await.map(Some)
+        }
     }
 
     /// A cluster of the programs on this machine, with these settings too, and with the languages of a folder.
@@ -65,7 +69,7 @@ impl PostgresServer {
         settings: &[&str],
         locales: Option<&Path>,
     ) -> Result<Self, String> {
-        let settings = [&SETTINGS, settings].concat();
+        let settings = [Self::OF_TESTS, settings].concat();
         let cluster = Cluster::start(folder.path(), &password(&folder.run()), &arguments(&settings), locales);
         Self::of_programs(folder, cluster).await
     }
@@ -165,11 +169,11 @@ impl PostgresServer {
         }
     }
 
-    async fn start(folder: &Folder) -> Result<Self, String> {
+    async fn start(folder: &Folder, settings: &[&str]) -> Result<Self, String> {
         let way = env::var(WAY).ok();
         let wanted = |one: &str| way.as_deref().is_none_or(|way| way == one);
         let not_wanted = || format!("not tried, as {WAY} says");
-        let settings = arguments(&SETTINGS);
+        let settings = arguments(settings);
         let container = if wanted("docker") {
             let image = Postgres::default()
                 .with_password(&password(&folder.run()))

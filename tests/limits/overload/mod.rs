@@ -41,12 +41,14 @@ async fn a_service_that_is_asked_too_much_does_what_it_can(given: Roster) {
     eprintln!("{}: peak {peak:.0}/s, {} MiB", database.backend(), before / 1024);
     for factor in [0.8, 2.0, 3.0, 5.0] {
         let health = Health::watch(&roster);
+        let cpu = roster.process().cpu();
         let outcomes = generator.at(factor * peak, each).await;
+        let cpu = roster.process().cpu().saturating_sub(cpu);
         let health = health.end().await;
         let memory = roster.process().memory().0;
         eprintln!(
             "{factor} times: done {:.0}/s ({:.0} % of peak), p50 {:?} p99 {:?}; refused {}, p50 {:?} p99 {:?}; \
-             failed {}; health p99 {:?}; {} MiB",
+             failed {}; health p99 {:?}; {} MiB; {cpu:?} of CPU",
             outcomes.rate(each),
             100.0 * outcomes.rate(each) / peak,
             percentile(&outcomes.done, 50),
