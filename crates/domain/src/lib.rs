@@ -44,8 +44,8 @@
 //! # Write an adapter
 //!
 //! Implement the port, and have the contract make sure of it: one line makes a test of each promise. This
-//! directory is a list of people; `testing` has the rest of what [`directory_contract!`] wants to know, and
-//! [`repository_contract!`] and [`publisher_contract!`] do the same for a store and a broker.
+//! directory is a list of people; `testing` has the rest of what `directory_contract!` wants to know, and
+//! `repository_contract!` and `publisher_contract!` do the same for a store and a broker.
 //!
 //! ```
 //! use async_trait::async_trait;

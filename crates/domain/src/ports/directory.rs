@@ -14,7 +14,7 @@ use crate::{BoxError, DirectoryId, DirectoryPerson};
 ///
 /// What the domain comes to ask of a person is a field of [`DirectoryPerson`], which every adapter makes: one that
 /// does not fill it in does not compile. A new [`DirectoryError`] is one that adapters may return, and need not.
-/// [`directory_contract!`](crate::directory_contract) holds an adapter to all that is promised here.
+/// `directory_contract!` holds an adapter to all that is promised here.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Directory: Send + Sync {

@@ -1,7 +1,7 @@
 //! What the domain needs of the world: one trait a file, with its error. Adapters implement them.
 //!
 //! Every port is `Send + Sync` and dyn-safe: a use case holds an `Arc<dyn Port>`. Its documentation is its
-//! contract, and the feature `testing` [holds](crate::testing::contract) an adapter to it.
+//! contract, and the feature `testing` holds an adapter to it.
 //!
 //! # What a change of a port means for who implements it
 //!

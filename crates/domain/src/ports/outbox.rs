@@ -13,7 +13,7 @@ use crate::{Event, Position, Timestamp};
 /// # When this port changes
 ///
 /// There is one mark for all readers. Readers that need marks of their own would be methods beside these, not
-/// other promises of these. [`outbox_contract!`](crate::outbox_contract) holds a store to all of them.
+/// other promises of these. `outbox_contract!` holds a store to all of them.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait Outbox: Send + Sync {

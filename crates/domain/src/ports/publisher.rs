@@ -11,7 +11,7 @@ use crate::{BoxError, Event};
 /// [type](crate::Change::event_type) and [subject](crate::Change::subject): a publisher that looks into changes
 /// has to know what to do with one that it does not know. A new [`PublishError`] tells the relay a new way to go
 /// on; a publisher that never returns it is as right as before.
-/// [`publisher_contract!`](crate::publisher_contract) holds it to all that is promised here.
+/// `publisher_contract!` holds it to all that is promised here.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]
 pub trait EventPublisher: Send + Sync {

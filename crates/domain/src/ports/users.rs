@@ -28,7 +28,7 @@ use crate::{
 /// through [`User`] and [`Event`](crate::Event), which a store writes and reads field by field, so that a store
 /// that lacks a column does not compile. A new filter arrives in [`UserFilter`](crate::UserFilter); a store that
 /// does not know it lists too much, and fails the contract,
-/// [`repository_contract!`](crate::repository_contract). A store never meets an error of this port as an input,
+/// `repository_contract!`. A store never meets an error of this port as an input,
 /// so that new ones are no matter to it.
 #[cfg_attr(feature = "mocks", mockall::automock)]
 #[async_trait]

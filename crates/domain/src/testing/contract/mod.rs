@@ -21,7 +21,7 @@
 //!
 //! Tests are plain `#[test]`s, without a runtime, unless the attributes to give them follow:
 //!
-//! ```ignore
+//! ```text
 //! async fn my_adapter() -> MyStore { … }
 //!
 //! roster_domain::repository_contract!(my_adapter, #[tokio::test(flavor = "multi_thread")]);
