@@ -157,6 +157,15 @@ async fn what_is_compressed_is_taken_and_given(roster: Roster) {
 }
 
 async fn what_is_not_valid_gzip_is_told_in_the_last_line(roster: Roster) {
+    for coding in ["", "br", "gzip, gzip"] {
+        let request = roster.request("POST", IMPORT).body(NDJSON, "").header("Content-Encoding", coding);
+        request.await.error(415, "unsupported_media_type");
+    }
+    for coding in ["identity", "X-GZIP"] {
+        let body = if coding == "identity" { Vec::new() } else { compressed(b"") };
+        let request = roster.request("POST", IMPORT).body(NDJSON, body).header("Content-Encoding", coding);
+        assert_eq!(request.await.lines(), [json!(null); 0], "{coding}");
+    }
     let whole = compressed(format!("{}\n", lines("user", 3)).as_bytes());
     for (body, lines) in [(&whole[..whole.len() - 4], 4), (b"plain", 1)] {
         let request = roster.request("POST", IMPORT).body(NDJSON, body).header("Content-Encoding", "gzip");

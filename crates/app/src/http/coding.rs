@@ -88,10 +88,9 @@ pub(super) fn vary(headers: &mut HeaderMap, name: &str) {
 /// How a request's body is coded, in the order in which that was done (RFC 9110 §8.4); nothing where it is as it is.
 pub(super) fn codings(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING);
-    let codings = lines.map(|line| String::from_utf8_lossy(line.as_bytes()).to_ascii_lowercase());
-    let codings = codings.collect::<Vec<_>>().join(",");
-    let codings = codings.split(',').map(str::trim).filter(|coding| !matches!(*coding, "" | "identity"));
-    codings.map(str::to_owned).collect()
+    let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    let codings = codings.map(|coding| String::from_utf8_lossy(coding.trim_ascii()).to_ascii_lowercase());
+    codings.filter(|coding| coding != "identity").collect()
 }
 
 /// Whether a client would rather have gzip than a body as it is (RFC 9110 §12.5.3). Only who names it gets it.
