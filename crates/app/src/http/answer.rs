@@ -3,7 +3,7 @@
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError, web};
@@ -34,12 +34,16 @@ pub(super) async fn answer<B: MessageBody + 'static>(
     let id = RequestId::of(request.headers());
     let observed = Observed::begin(&request, &id, measured);
     let clock = limits.begin(&request);
-    let to_pages = cross_origin.told(request.headers());
+    let origin = request.headers().get(ORIGIN).cloned();
     let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
+    let unanswered = |error: &Error| {
+        let to_pages = cross_origin.told(origin.as_ref());
+        Box::new(Unanswered::new(error, id.clone(), &lifecycle, to_pages))
+    };
     let answer = observed.in_scope(|| match answered {
         Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
-        Ok(Err(error)) => Err(Box::new(Unanswered::new(&error, id, &lifecycle, to_pages))),
-        Err(late) => Err(Box::new(Unanswered::new(&late.into(), id, &lifecycle, to_pages))),
+        Ok(Err(error)) => Err(unanswered(&error)),
+        Err(late) => Err(unanswered(&late.into())),
     });
     let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
     let status = answer.as_ref().map_or_else(|error| error.status_code(), ServiceResponse::status);

@@ -2,7 +2,7 @@
 
 use actix_cors::{Cors, CorsError};
 use actix_web::Error;
-use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
+use actix_web::http::header::{HeaderName, HeaderValue};
 use actix_web::http::{Method, header};
 use actix_web::middleware::Condition;
 
@@ -60,12 +60,11 @@ impl CrossOrigin {
         Condition::new(!self.0.is_empty(), cors)
     }
 
-    /// What the layer says of an answer to this request, for one that cannot go through it.
-    pub(super) fn told(&self, request: &HeaderMap) -> Vec<(HeaderName, HeaderValue)> {
+    /// What the layer says of an answer to a page of this origin, for one that cannot go through it.
+    pub(super) fn told(&self, origin: Option<&HeaderValue>) -> Vec<(HeaderName, HeaderValue)> {
         if self.0.is_empty() {
             return Vec::new();
         }
-        let origin = request.get(header::ORIGIN);
         let allowed = self.0.iter().find_map(|allowed| match allowed {
             Origin::Any => Some(HeaderValue::from_static("*")),
             Origin::Of(allowed) => origin.filter(|origin| origin.as_bytes() == allowed.as_bytes()).cloned(),

@@ -5,10 +5,10 @@ use actix_web::dev::ServiceResponse;
 use actix_web::http::header::{ALLOW, HeaderName, HeaderValue};
 use actix_web::http::{Method, StatusCode};
 
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+use super::json::Body;
+use super::users::PatchUserRequest;
 
-/// Users alone are patched.
-const PATCHES: &str = "application/merge-patch+json, application/json";
+const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Adds `OPTIONS` to the methods that a resource says it takes: it is answered for all of them.
 pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
@@ -27,8 +27,11 @@ pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
 /// Adds to what a resource offers the forms of a patch that it takes (RFC 5789 §3.1).
 pub(super) fn accept_patch<B>(offer: &mut ServiceResponse<B>) {
     let methods = offer.headers().get(ALLOW).and_then(|methods| methods.to_str().ok()).unwrap_or_default();
-    if methods.split(", ").any(|method| method == Method::PATCH) {
-        offer.headers_mut().insert(ACCEPT_PATCH, HeaderValue::from_static(PATCHES));
+    // Users alone are patched.
+    if methods.split(", ").any(|method| method == Method::PATCH)
+        && let Ok(forms) = HeaderValue::try_from(PatchUserRequest::MEDIA_TYPES.join(", "))
+    {
+        offer.headers_mut().insert(ACCEPT_PATCH, forms);
     }
 }
 
