@@ -1,7 +1,7 @@
 //! Lists, a page at a time, by keyset: a page begins after an id, so that rows which come or go
 //! between two pages neither shift the next page nor repeat on it.
 
-use crate::{Email, NamePrefix, User, UserId, Violation};
+use crate::{Email, NamePrefix, Position, User, UserId, Violation};
 
 /// Which users to list, and how many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -114,14 +114,17 @@ pub struct Page<T> {
     pub more: bool,
     /// How many there are on all pages, where that was asked.
     pub total: Option<u64>,
+    /// The position of the newest event of the feed when the page was read, or shortly before: whoever reads the
+    /// events after it misses no change to what is on the page.
+    pub newest: Position,
 }
 
 impl<T> Page<T> {
     /// A page of at most `limit` of `items`, which are one more than that where there is a next page.
-    pub fn cut(mut items: Vec<T>, limit: PageLimit, total: Option<u64>) -> Self {
+    pub fn cut(mut items: Vec<T>, limit: PageLimit, total: Option<u64>, newest: Position) -> Self {
         let most = usize::from(limit.get());
         let more = items.len() > most;
         items.truncate(most);
-        Self { items, more, total }
+        Self { items, more, total, newest }
     }
 }

@@ -71,8 +71,8 @@ async fn read(
     Ok(rows.load(conn).await?)
 }
 
-fn newest(mut conn: &AsyncPgConnection, (): ()) -> BoxFuture<'_, Result<i64, Error>> {
-    async move { Ok(event_counter::table.select(event_counter::last).first(&mut conn).await?) }.boxed()
+pub(crate) fn newest(mut conn: &AsyncPgConnection, (): ()) -> BoxFuture<'_, Result<i64, Error>> {
+    async move { Ok(event_counter::table.select(event_counter::last).get_result(&mut conn).await?) }.boxed()
 }
 
 async fn pruned(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {

@@ -29,6 +29,7 @@ mod events;
 mod examination;
 mod export;
 mod lead;
+mod limited;
 mod limits;
 mod lines;
 mod list;

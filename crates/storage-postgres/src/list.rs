@@ -1,14 +1,19 @@
 //! Lists, a page at a time.
 
-use diesel::dsl::IntoBoxed;
+use diesel::dsl::{AsSelect, IntoBoxed, Select, sql};
+use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::future::BoxFuture;
 use futures_util::FutureExt;
 use roster_domain::{Order, Page, User, UserFilter, UserQuery};
 
 use crate::error::Error;
+use crate::events;
+use crate::limited::Limited;
+use crate::prepared::Prepared;
 use crate::rows::UserRow;
 use crate::schema::users;
 
@@ -32,25 +37,39 @@ pub(crate) fn page<'conn>(
     mut conn: &'conn AsyncPgConnection,
     query: &UserQuery,
 ) -> BoxFuture<'conn, Result<Page<User>, Error>> {
-    let (rows, limit) = (rows(query).select(UserRow::as_select()), query.limit);
+    let (first, again, limit) = (rows(query), rows(query), query.limit);
     async move {
-        let rows: Vec<UserRow> = rows.load(&mut conn).await?;
-        let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-        Ok(Page::cut(users, limit, None))
+        let mut rows: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
+        let newest = if let [(_, newest), ..] = rows[..] {
+            newest
+        } else {
+            // Nobody tells the position with them. It is read by itself, and before them.
+            let newest = events::newest(conn, ()).await?;
+            rows = again.load(&mut conn).await?;
+            newest
+        };
+        let users = rows.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
+        Ok(Page::cut(users, limit, None, events::position(newest, "event_counter", "last", 1)?))
     }
     .boxed()
 }
 
+/// Users with the newest position of the feed, in one statement and so of one snapshot.
+type Rows = Prepared<
+    Limited<IntoBoxed<'static, Select<users::table, (AsSelect<UserRow, Pg>, SqlLiteral<BigInt>)>, Pg>>,
+>;
+
 /// One more than the page has, so that it is seen whether there is a next one.
-fn rows(query: &UserQuery) -> IntoBoxed<'static, users::table, Pg> {
-    let one_more = i64::from(query.limit.get()) + 1;
-    let users = matching(&query.filter).limit(one_more);
-    match (query.order, query.after) {
+fn rows(query: &UserQuery) -> Rows {
+    let newest = sql("(SELECT last FROM event_counter)");
+    let users = matching(&query.filter).select((UserRow::as_select(), newest));
+    let users = match (query.order, query.after) {
         (Order::Ascending, None) => users.order(users::id.asc()),
         (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),
         (Order::Descending, None) => users.order(users::id.desc()),
         (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())).order(users::id.desc()),
-    }
+    };
+    Prepared(Limited(users, i64::from(query.limit.get()) + 1))
 }
 
 fn matching(filter: &UserFilter) -> IntoBoxed<'static, users::table, Pg> {
@@ -84,7 +103,7 @@ mod tests {
             conditions,
             "((((\"users\".\"email\" = $1) AND (\"users\".\"name_key\" >= $2)) AND \
              (\"users\".\"name_key\" < $3)) AND (\"users\".\"id\" > $4)) ORDER BY \"users\".\"id\" ASC \
-             LIMIT $5 -- binds: [\"a@b.c\", \"a%\", \"a&\", 7, 21]"
+             LIMIT 21 -- binds: [\"a@b.c\", \"a%\", \"a&\", 7]"
         );
     }
 }

@@ -69,7 +69,7 @@ async fn kept(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<Claim, 
     let (fingerprint, outcome): (Vec<u8>, Option<Value>) = receipts::table
         .find((&receipt.scope, &receipt.key))
         .select((receipts::fingerprint, receipts::outcome))
-        .first(conn)
+        .get_result(conn)
         .await?;
     if fingerprint == receipt.fingerprint {
         Ok(Claim::Kept(outcome))

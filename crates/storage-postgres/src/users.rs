@@ -95,12 +95,12 @@ impl PgUsers {
 
 fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option<User>, Error>> {
     let with_id = users::table.find(id.get()).select(UserRow::as_select());
-    async move { user(with_id.first(&mut conn).await) }.boxed()
+    async move { user(with_id.get_result(&mut conn).await) }.boxed()
 }
 
 async fn find_by_email(conn: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Error> {
     let with_email = users::table.filter(users::email.eq(email.as_str()));
-    user(with_email.select(UserRow::as_select()).first(conn).await)
+    user(with_email.select(UserRow::as_select()).get_result(conn).await)
 }
 
 async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Result<Vec<User>, Error> {

@@ -116,7 +116,7 @@ async fn locked(
         .find(id.get())
         .select(UserRow::as_select())
         .for_update()
-        .first(conn)
+        .get_result(conn)
         .await
         .optional()?
         .ok_or(UserRepositoryError::NotFound(id))?;

@@ -8,6 +8,8 @@ use roster_domain::{Change, Commit, Event, EventId, Position, Timestamp, TraceCo
 use uuid::Uuid;
 
 use crate::error::{BrokenRow, Error};
+use crate::limited::Limited;
+use crate::prepared::Prepared;
 use crate::readers::Readers;
 use crate::rows::UserSnapshot;
 use crate::schema::{event_counter, events};
@@ -28,38 +30,37 @@ impl EventLog for SqliteEvents {
         let rows: Vec<EventRow> = self
             .0
             .read(move |conn| {
-                let later = events::table.filter(events::position.gt(after.get()));
-                let page = later.order(events::position).limit(limit).select(EventRow::as_select());
-                Ok(page.load(conn)?)
+                let later = events::table.filter(events::position.gt(after.get())).order(events::position);
+                Ok(Limited(later.select(EventRow::as_select()), limit).load(conn)?)
             })
             .await?;
         Ok(all(rows)?)
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        let last =
-            self.0.read_few(|conn| Ok(event_counter::table.select(event_counter::last).first(conn)?));
-        Ok(position(last.await?, "event_counter", "last", 1)?)
+        Ok(position(self.0.read_few(newest).await?, "event_counter", "last", 1)?)
     }
 
     async fn pruned(&self) -> Result<Position, EventLogError> {
         let asked =
             "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
         let pruned = self.0.read(move |conn| {
-            let row: PositionRow = diesel::sql_query(asked).get_result(conn)?;
+            let row: PositionRow = Prepared(diesel::sql_query(asked)).get_result(conn)?;
             Ok(row.position)
         });
         Ok(position(pruned.await?, "events", "position", 1)?)
     }
 }
 
+pub(crate) fn newest(conn: &mut SqliteConnection) -> Result<i64, Error> {
+    Ok(event_counter::table.select(event_counter::last).get_result(conn)?)
+}
+
 /// Records what a write did, in its transaction, at the next position: there is one writer at a time, so
 /// positions are in the order of commits and have no gaps.
 pub(crate) fn record(conn: &mut SqliteConnection, change: &Change, commit: &Commit) -> Result<(), Error> {
-    let position = diesel::update(event_counter::table)
-        .set(event_counter::last.eq(event_counter::last + 1))
-        .returning(event_counter::last)
-        .get_result(conn)?;
+    let one_more = diesel::update(event_counter::table).set(event_counter::last.eq(event_counter::last + 1));
+    let position = Prepared(one_more.returning(event_counter::last)).get_result(conn)?;
     let row = NewEventRow::try_from((change, commit, position))?;
     diesel::insert_into(events::table).values(row).execute(conn)?;
     Ok(())

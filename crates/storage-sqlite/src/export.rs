@@ -14,6 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::error::Error;
+use crate::limited::Limited;
 use crate::readers::Readers;
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -78,12 +79,8 @@ fn send_all(
 ) -> Result<(), Error> {
     let mut last = 0;
     loop {
-        let rows: Vec<UserRow> = users::table
-            .filter(users::id.gt(last))
-            .order(users::id)
-            .limit(BATCH)
-            .select(UserRow::as_select())
-            .load(conn)?;
+        let later = users::table.filter(users::id.gt(last)).order(users::id);
+        let rows: Vec<UserRow> = Limited(later.select(UserRow::as_select()), BATCH).load(conn)?;
         let Some(newest) = rows.last() else { return Ok(()) };
         last = newest.id();
         let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;

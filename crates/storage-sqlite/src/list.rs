@@ -1,11 +1,13 @@
 //! Lists, a page at a time.
 
-use diesel::dsl::IntoBoxed;
+use diesel::dsl::{AsSelect, IntoBoxed, Select};
 use diesel::prelude::*;
 use diesel::sqlite::Sqlite;
 use roster_domain::{Order, Page, User, UserFilter, UserQuery};
 
 use crate::error::Error;
+use crate::events;
+use crate::limited::Limited;
 use crate::readers::Readers;
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -15,27 +17,40 @@ pub(crate) async fn list(readers: &Readers, query: &UserQuery) -> Result<Page<Us
     let is_brief = query.filter.name.is_none() && !query.with_total;
     let query = query.clone();
     let read = move |conn: &mut SqliteConnection| read(conn, &query);
-    let (rows, total) = if is_brief { readers.read_few(read).await } else { readers.read(read).await }?;
+    let Read { newest, rows, total } =
+        if is_brief { readers.read_few(read).await } else { readers.read(read).await }?;
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-    Ok(Page::cut(users, limit, total.map(i64::unsigned_abs)))
+    let newest = events::position(newest, "event_counter", "last", 1)?;
+    Ok(Page::cut(users, limit, total.map(i64::unsigned_abs), newest))
 }
 
-fn read(conn: &mut SqliteConnection, query: &UserQuery) -> Result<(Vec<UserRow>, Option<i64>), Error> {
-    let rows = page(query).select(UserRow::as_select()).load(conn)?;
-    let count = query.with_total.then(|| matching(&query.filter).count().get_result(conn));
-    Ok((rows, count.transpose()?))
+/// What is read for a page.
+struct Read {
+    newest: i64,
+    rows: Vec<UserRow>,
+    total: Option<i64>,
 }
+
+/// The newest position of the feed is read before the rest, which may be newer.
+fn read(conn: &mut SqliteConnection, query: &UserQuery) -> Result<Read, Error> {
+    let newest = events::newest(conn)?;
+    let rows = page(query).load(conn)?;
+    let total = query.with_total.then(|| matching(&query.filter).count().get_result(conn)).transpose()?;
+    Ok(Read { newest, rows, total })
+}
+
+type Rows = Limited<IntoBoxed<'static, Select<users::table, AsSelect<UserRow, Sqlite>>, Sqlite>>;
 
 /// One more than the page has, so that it is seen whether there is a next one.
-fn page(query: &UserQuery) -> IntoBoxed<'static, users::table, Sqlite> {
-    let one_more = i64::from(query.limit.get()) + 1;
-    let users = matching(&query.filter).limit(one_more);
-    match (query.order, query.after) {
+fn page(query: &UserQuery) -> Rows {
+    let users = matching(&query.filter).select(UserRow::as_select());
+    let users = match (query.order, query.after) {
         (Order::Ascending, None) => users.order(users::id.asc()),
         (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),
         (Order::Descending, None) => users.order(users::id.desc()),
         (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())).order(users::id.desc()),
-    }
+    };
+    Limited(users, i64::from(query.limit.get()) + 1)
 }
 
 fn matching(filter: &UserFilter) -> IntoBoxed<'static, users::table, Sqlite> {
@@ -68,7 +83,7 @@ mod tests {
         assert_eq!(
             conditions,
             "((((`users`.`email` = ?) AND (`users`.`name_key` >= ?)) AND (`users`.`name_key` < ?)) AND \
-             (`users`.`id` > ?)) ORDER BY `users`.`id` ASC LIMIT ? \
+             (`users`.`id` > ?)) ORDER BY `users`.`id` ASC LIMIT (0 + ?) \
              -- binds: [\"a@b.c\", \"a%\", \"a&\", 7, 21]"
         );
     }

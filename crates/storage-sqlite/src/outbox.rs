@@ -11,6 +11,8 @@ use roster_domain::{Event, Position, Timestamp};
 use crate::error::{BrokenRow, Error};
 use crate::events::{self, EventRow};
 use crate::lead::SqliteLead;
+use crate::limited::Limited;
+use crate::prepared::Prepared;
 use crate::readers::Readers;
 use crate::schema::{event_mark, events as table, events_set_aside};
 use crate::writer::Writer;
@@ -32,7 +34,7 @@ impl Outbox for SqliteOutbox {
 
     async fn published(&self) -> Result<Position, EventLogError> {
         let mark =
-            self.readers.read(|conn| Ok(event_mark::table.select(event_mark::published).first(conn)?));
+            self.readers.read(|conn| Ok(event_mark::table.select(event_mark::published).get_result(conn)?));
         Ok(events::position(mark.await?, "event_mark", "published", 1)?)
     }
 
@@ -42,8 +44,8 @@ impl Outbox for SqliteOutbox {
             .readers
             .read(move |conn| {
                 let mark = event_mark::table.select(event_mark::published).single_value();
-                let later = table::table.filter(table::position.nullable().gt(mark));
-                Ok(later.order(table::position).limit(limit).select(EventRow::as_select()).load(conn)?)
+                let later = table::table.filter(table::position.nullable().gt(mark)).order(table::position);
+                Ok(Limited(later.select(EventRow::as_select()), limit).load(conn)?)
             })
             .await?;
         Ok(events::all(rows)?)
@@ -57,8 +59,8 @@ impl Outbox for SqliteOutbox {
         let rows: Vec<SetAsideRow> = self
             .readers
             .read(move |conn| {
-                let oldest = events_set_aside::table.order(events_set_aside::position).limit(batch(limit));
-                Ok(oldest.select(SetAsideRow::as_select()).load(conn)?)
+                let oldest = events_set_aside::table.order(events_set_aside::position);
+                Ok(Limited(oldest.select(SetAsideRow::as_select()), batch(limit)).load(conn)?)
             })
             .await?;
         Ok(rows.into_iter().map(SetAside::try_from).collect::<Result<_, _>>()?)
@@ -120,7 +122,7 @@ fn mark(conn: &mut SqliteConnection, up_to: Position, set_aside: &[SetAside]) ->
             .execute(conn)?;
     }
     let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
-    diesel::update(behind).set(event_mark::published.eq(up_to.get())).execute(conn)?;
+    Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn)?;
     Ok(())
 }
 

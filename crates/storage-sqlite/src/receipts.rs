@@ -7,6 +7,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Receipt, Timestamp, User};
 
 use crate::error::Error;
+use crate::prepared::Prepared;
 use crate::rows::UserSnapshot;
 use crate::schema::receipts;
 
@@ -20,7 +21,7 @@ pub(crate) enum Claim {
 
 /// Claims a receipt that nobody holds, or that has expired.
 pub(crate) fn claim(conn: &mut SqliteConnection, receipt: &Receipt, at: Timestamp) -> Result<Claim, Error> {
-    let claimed = diesel::insert_into(receipts::table)
+    let claim = diesel::insert_into(receipts::table)
         .values((
             receipts::scope.eq(&receipt.scope),
             receipts::key.eq(&receipt.key),
@@ -36,16 +37,14 @@ pub(crate) fn claim(conn: &mut SqliteConnection, receipt: &Receipt, at: Timestam
             receipts::recorded_at.eq(excluded(receipts::recorded_at)),
             receipts::expires_at.eq(excluded(receipts::expires_at)),
         ))
-        .filter(receipts::expires_at.le(excluded(receipts::recorded_at)))
-        .execute(conn)?;
-    if claimed == 1 { Ok(Claim::Fresh) } else { kept(conn, receipt) }
+        .filter(receipts::expires_at.le(excluded(receipts::recorded_at)));
+    if Prepared(claim).execute(conn)? == 1 { Ok(Claim::Fresh) } else { kept(conn, receipt) }
 }
 
 /// Keeps what the write brought about with the receipt that it claimed.
 pub(crate) fn fill(conn: &mut SqliteConnection, receipt: &Receipt, user: &User) -> Result<(), Error> {
-    diesel::update(receipts::table.find((&receipt.scope, &receipt.key)))
-        .set(receipts::outcome.eq(UserSnapshot::of(user)?))
-        .execute(conn)?;
+    let claimed = receipts::table.find((&receipt.scope, &receipt.key));
+    Prepared(diesel::update(claimed).set(receipts::outcome.eq(UserSnapshot::of(user)?))).execute(conn)?;
     Ok(())
 }
 
@@ -60,7 +59,7 @@ fn kept(conn: &mut SqliteConnection, receipt: &Receipt) -> Result<Claim, Error> 
     let (fingerprint, outcome): (Vec<u8>, Option<String>) = receipts::table
         .find((&receipt.scope, &receipt.key))
         .select((receipts::fingerprint, receipts::outcome))
-        .first(conn)?;
+        .get_result(conn)?;
     if fingerprint == receipt.fingerprint {
         Ok(Claim::Kept(outcome))
     } else {

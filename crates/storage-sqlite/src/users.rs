@@ -29,7 +29,7 @@ type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 impl UserRepository for SqliteUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
         let row = self.readers.read_few(move |conn| {
-            let row = users::table.find(id.get()).select(UserRow::as_select()).first(conn);
+            let row = users::table.find(id.get()).select(UserRow::as_select()).get_result(conn);
             Ok(row.optional()?)
         });
         Ok(row.await?.map(User::try_from).transpose()?)
@@ -39,7 +39,7 @@ impl UserRepository for SqliteUsers {
         let email = email.as_str().to_owned();
         let row = self.readers.read_few(move |conn| {
             let with_email = users::table.filter(users::email.eq(&email));
-            Ok(with_email.select(UserRow::as_select()).first(conn).optional()?)
+            Ok(with_email.select(UserRow::as_select()).get_result(conn).optional()?)
         });
         Ok(row.await?.map(User::try_from).transpose()?)
     }

@@ -8,6 +8,7 @@ use roster_domain::{
 
 use crate::error::Error;
 use crate::events;
+use crate::prepared::Prepared;
 use crate::receipts::{self, Claim};
 use crate::rows::{ChangedUserRow, NewUserRow, UserRow};
 use crate::schema::users;
@@ -84,11 +85,9 @@ fn update(
     let Some(after) = before.changed(changes, commit.at) else {
         return Ok(before);
     };
-    let rows = diesel::update(users::table.find(id.get()).filter(users::version.eq(before.version.get())))
-        .set(ChangedUserRow::from(&after))
-        .execute(conn)
-        .map_err(email_taken)?;
-    one(rows)?;
+    let as_read = users::table.find(id.get()).filter(users::version.eq(before.version.get()));
+    let update = diesel::update(as_read).set(ChangedUserRow::from(&after));
+    one(Prepared(update).execute(conn).map_err(email_taken)?)?;
     events::record(conn, &Change::UserUpdated(after.clone()), commit)?;
     Ok(after)
 }
@@ -113,7 +112,7 @@ fn current(conn: &mut SqliteConnection, id: UserId, precondition: &Precondition)
     let row: UserRow = users::table
         .find(id.get())
         .select(UserRow::as_select())
-        .first(conn)
+        .get_result(conn)
         .optional()?
         .ok_or(UserRepositoryError::NotFound(id))?;
     let user = User::try_from(row)?;

@@ -58,15 +58,16 @@ async fn get(services: web::Data<Services>, id: IdInPath, condition: ReadConditi
 }
 
 async fn list(services: web::Data<Services>, request: ListRequest) -> Answer {
-    // Read before the list, so that a client that follows on from there misses nothing.
-    let position = services.feed.newest().await?;
     let Some(query) = &request.query else {
-        let none = Page { items: Vec::new(), more: false, total: request.total_of_none() };
-        return Ok(page(position, &ListResponse::new(none, &UserQuery::default()), None));
+        let (total, newest) = (request.total_of_none(), services.feed.newest().await?);
+        let nobody = Page { items: Vec::new(), more: false, total, newest };
+        return Ok(page(newest, &ListResponse::new(nobody, &UserQuery::default()), None));
     };
-    let list = ListResponse::new(services.users.list(query).await?, query);
+    let users = services.users.list(query).await?;
+    let newest = users.newest;
+    let list = ListResponse::new(users, query);
     let link = list.next.as_deref().map(|cursor| request.link(&format!("{BASE_PATH}/users"), cursor));
-    Ok(page(position, &list, link))
+    Ok(page(newest, &list, link))
 }
 
 async fn replace(
@@ -225,9 +226,9 @@ fn answer(response: &mut HttpResponseBuilder, user: User) -> HttpResponse {
     response.insert_header((header::ETAG, etag(user.version))).json(UserResponse::from(user))
 }
 
-fn page(position: Position, list: &ListResponse, link: Option<String>) -> HttpResponse {
+fn page(newest: Position, list: &ListResponse, link: Option<String>) -> HttpResponse {
     let mut response = HttpResponse::Ok();
-    response.insert_header((ROSTER_POSITION, position.to_string()));
+    response.insert_header((ROSTER_POSITION, newest.to_string()));
     if let Some(link) = link {
         response.insert_header((header::LINK, link));
     }

@@ -42,7 +42,7 @@ pub trait UserRepository: Send + Sync {
     /// Those users who have one of these e-mails, in the order of ids: in one round trip, for some hundreds.
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>, UserRepositoryError>;
 
-    /// One page of the users that a query asks for.
+    /// One page of the users that a query asks for, with how far the feed of events was at that time.
     async fn list(&self, query: &UserQuery) -> Result<Page<User>, UserRepositoryError>;
 
     /// Adds a user, under an id that no user ever had, and records that it was created.

@@ -164,7 +164,7 @@ impl State {
                 .cloned()
                 .collect(),
         };
-        Page::cut(items, query.limit, total)
+        Page::cut(items, query.limit, total, self.newest)
     }
 }
 

@@ -1,5 +1,5 @@
 use async_trait::async_trait;
-use redb::ReadableTable;
+use redb::{ReadTransaction, ReadableTable};
 use roster_domain::ports::{EventLog, EventLogError};
 use roster_domain::{Event, Position};
 
@@ -31,15 +31,17 @@ impl EventLog for Redb {
     }
 
     async fn newest(&self) -> Result<Position, EventLogError> {
-        let newest = Redb::read(self, |transaction| {
-            let last = transaction.open_table(EVENTS)?.last()?.map_or(0, |(last, _)| last.value());
-            Ok(Position::new(last).unwrap_or_default())
-        });
-        Ok(newest.await?)
+        Ok(Redb::read(self, newest).await?)
     }
 
     /// Nothing is ever pruned.
     async fn pruned(&self) -> Result<Position, EventLogError> {
         Ok(Position::START)
     }
+}
+
+/// The position of the newest event of a snapshot.
+pub(crate) fn newest(transaction: &ReadTransaction) -> Result<Position, Error> {
+    let last = transaction.open_table(EVENTS)?.last()?.map_or(0, |(last, _)| last.value());
+    Ok(Position::new(last).unwrap_or_default())
 }

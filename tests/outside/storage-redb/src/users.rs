@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use futures_util::stream::{self, BoxStream, StreamExt};
-use redb::{AccessGuard, ReadOnlyTable, ReadableTable, StorageError};
+use redb::{AccessGuard, ReadOnlyTable, ReadTransaction, ReadableTable, StorageError};
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{
     Commit, Email, NewUser, Order, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId,
@@ -10,6 +10,7 @@ use roster_domain::{
 };
 
 use crate::error::Error;
+use crate::events;
 use crate::tables::{EMAILS, USERS, user};
 use crate::{Redb, blocking};
 
@@ -25,9 +26,10 @@ fn read(row: Row<'_>) -> Result<User, Error> {
     user(id.value(), json.value())
 }
 
-/// A page of the users that a query asks for: all of them are looked at.
-fn list(users: &ReadOnlyTable<i64, &'static str>, query: &UserQuery) -> Result<Page<User>, Error> {
-    let all = users.iter()?.map(read).collect::<Result<Vec<_>, Error>>()?;
+/// A page of the users that a query asks for: all of them are looked at, in the same snapshot as the feed.
+fn list(transaction: &ReadTransaction, query: &UserQuery) -> Result<Page<User>, Error> {
+    let newest = events::newest(transaction)?;
+    let all = transaction.open_table(USERS)?.iter()?.map(read).collect::<Result<Vec<_>, Error>>()?;
     let mut matching: Vec<_> = all.into_iter().filter(|user| query.filter.matches(user)).collect();
     let total = query.with_total.then_some(matching.len() as u64);
     if query.order == Order::Descending {
@@ -39,7 +41,7 @@ fn list(users: &ReadOnlyTable<i64, &'static str>, query: &UserQuery) -> Result<P
         (Some(after), Order::Descending) => user.id < after,
     };
     matching.retain(is_after);
-    Ok(Page::cut(matching, query.limit, total))
+    Ok(Page::cut(matching, query.limit, total, newest))
 }
 
 /// The users after an id, of a snapshot.
@@ -87,7 +89,7 @@ impl UserRepository for Redb {
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         let query = query.clone();
-        Ok(Redb::read(self, move |transaction| list(&transaction.open_table(USERS)?, &query)).await?)
+        Ok(Redb::read(self, move |transaction| list(transaction, &query)).await?)
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {

@@ -7,7 +7,8 @@ use super::cancellation::{POLLS, drop_after};
 use super::given::{commit, email, name, new, receipt, rename, time, user, users as many};
 use crate::ports::{EventLog, UserRepository, UserRepositoryError};
 use crate::{
-    Change, Event, Position, Precondition, TraceContext, User, UserChanges, UserId, UserQuery, Version,
+    Change, Event, Position, Precondition, TraceContext, User, UserChanges, UserFilter, UserId, UserQuery,
+    Version,
 };
 
 /// The names of the behaviours, handed to another macro.
@@ -23,6 +24,7 @@ macro_rules! __events_behaviours {
             many_creates_record_one_event_each_in_their_order,
             a_repeated_receipt_records_nothing,
             a_page_of_events_begins_after_a_position,
+            a_page_of_users_tells_the_newest_position,
             positions_have_no_gaps_and_versions_no_disorder_under_concurrent_writers,
             a_dropped_write_leaves_a_change_with_its_event_or_neither,
         ] $($with)* }
@@ -145,6 +147,21 @@ async fn a_page_of_events_begins_after_a_position(users: &dyn UserRepository, ev
     assert_eq!(last, recorded[8..]);
     let none = events.read(recorded[9].position, 4).await.unwrap();
     assert_eq!(none, []);
+}
+
+async fn a_page_of_users_tells_the_newest_position(users: &dyn UserRepository, events: &dyn EventLog) {
+    let nobody = UserFilter { email: Some(email("nobody@example.org")), ..UserFilter::default() };
+    for count in [0, 3] {
+        many(users, count).await;
+        all(events).await;
+        for (filter, with_total) in
+            [(UserFilter::default(), false), (UserFilter::default(), true), (nobody.clone(), false)]
+        {
+            let query = UserQuery { filter, with_total, ..UserQuery::default() };
+            let page = users.list(&query).await.unwrap();
+            assert_eq!(page.newest, events.newest().await.unwrap(), "{query:?}");
+        }
+    }
 }
 
 async fn positions_have_no_gaps_and_versions_no_disorder_under_concurrent_writers(

@@ -71,6 +71,8 @@ enum Fault {
     HasAStaleIndex,
     /// It counts what is on a page alone.
     CountsOnePage,
+    /// It does not tell how far the feed was.
+    LosesPositions,
 }
 
 struct Faulty {
@@ -151,6 +153,9 @@ impl UserRepository for Faulty {
         let mut page = self.users.list(query).await?;
         if self.is(Fault::CountsOnePage) {
             page.total = page.total.map(|_| page.items.len() as u64);
+        }
+        if self.is(Fault::LosesPositions) {
+            page.newest = Position::START;
         }
         Ok(page)
     }
@@ -272,6 +277,7 @@ fn each_fault_of_a_store_fails_what_it_breaks_and_nothing_else() {
         (Fault::LosesTraces, &["each_event_tells_the_trace_that_its_change_is_part_of"]),
         (Fault::HasAStaleIndex, &["a_created_user_reads_back_the_same"]),
         (Fault::CountsOnePage, &["a_total_counts_what_the_filter_holds_for"]),
+        (Fault::LosesPositions, &["a_page_of_users_tells_the_newest_position"]),
     ] {
         let mut failed = failing(USERS, |check| block_on(check(&Faulty::with(fault))));
         failed.extend(failing(EVENTS, |check| {
