@@ -1,6 +1,7 @@
 //! The contract of the repository, the event log and the outbox, which every adapter keeps: each promise is a
 //! test, on an empty store.
 
+mod numbering;
 mod statements;
 
 use std::sync::Arc;
@@ -16,7 +17,7 @@ pub(crate) fn suite() -> Vec<Trial> {
     let users = trials("users", USERS, |check, on| check(&*on.users));
     let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
     let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
-    [users, events, outbox, statements::suite()].into_iter().flatten().collect()
+    [users, events, outbox, numbering::suite(), statements::suite()].into_iter().flatten().collect()
 }
 
 /// A test of each behaviour on each store.

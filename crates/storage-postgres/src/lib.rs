@@ -36,6 +36,7 @@ mod list;
 mod many;
 mod migrations;
 mod outbox;
+mod planned_anew;
 mod pool;
 mod prepared;
 mod receipts;

@@ -11,6 +11,7 @@ use roster_domain::{Event, Position, Timestamp};
 use crate::error::Error;
 use crate::events::{self, EventRow};
 use crate::lead::Candidate;
+use crate::planned_anew::PlannedAnew;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
 use crate::schema::{event_mark, events as table, events_set_aside};
@@ -65,13 +66,13 @@ fn batch(limit: usize) -> i64 {
 }
 
 async fn published(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
-    Ok(event_mark::table.select(event_mark::published).first(conn).await?)
+    Ok(event_mark::table.select(event_mark::published).get_result(conn).await?)
 }
 
 async fn unpublished(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<EventRow>, Error> {
     let mark = event_mark::table.select(event_mark::published).single_value();
     let waiting = table::table.filter(table::position.gt(mark)).order(table::position).limit(limit);
-    Ok(waiting.select(EventRow::as_select()).load(conn).await?)
+    Ok(PlannedAnew(waiting.select(EventRow::as_select())).load(conn).await?)
 }
 
 async fn set_aside(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<SetAsideRow>, Error> {
@@ -131,13 +132,13 @@ impl Unit for PruneEvents {
         let Self(before, limit) = self;
         let pruned = diesel::sql_query(
             "WITH oldest AS ( \
-                 SELECT id, position, time FROM events \
+                 SELECT position, time FROM events \
                  WHERE position <= (SELECT published FROM event_mark) ORDER BY position LIMIT $2 \
-             ) DELETE FROM events USING oldest WHERE events.id = oldest.id \
+             ) DELETE FROM events USING oldest WHERE events.position = oldest.position \
              AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position)",
         );
         let bound = pruned.bind::<Timestamptz, _>(before.as_datetime()).bind::<BigInt, _>(*limit);
-        Ok(Prepared(bound).execute(conn).await?)
+        Ok(PlannedAnew(bound).execute(conn).await?)
     }
 }
 
@@ -156,7 +157,7 @@ impl Unit for PruneReceipts {
              ))",
         );
         let bound = pruned.bind::<Timestamptz, _>(now.as_datetime()).bind::<BigInt, _>(*limit);
-        Ok(Prepared(bound).execute(conn).await?)
+        Ok(PlannedAnew(bound).execute(conn).await?)
     }
 }
 
