@@ -82,6 +82,11 @@ impl Connector {
         })
     }
 
+    /// The same for connections that live where they are asked for, and end with that runtime.
+    pub(crate) fn here(&self) -> Self {
+        Self { home: None, ..self.clone() }
+    }
+
     /// The same with the limits that suit a migration.
     pub(crate) fn for_migrations(&self, lock: Duration) -> Self {
         let mut migrating = self.clone();

@@ -38,6 +38,7 @@ mod migrations;
 mod outbox;
 mod planned_anew;
 mod pool;
+mod pools;
 mod prepared;
 mod receipts;
 mod rows;

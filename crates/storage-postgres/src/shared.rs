@@ -1,7 +1,8 @@
 //! Creates that share a commit: what costs a create most is that it is made durable, and what waits together can be
 //! made durable together, in one statement. Each has its own outcome, which is told after the commit.
 //!
-//! A create that is alone waits for nobody. Where a shared statement fails as a whole, each create is done again in one
+//! Each runtime has a connection of its own for that, so that no other thread is woken for it. A create that is alone
+//! waits for nobody. Where a shared statement fails as a whole, each create is done again in one
 //! of its own, so that none fails for another's fault; but where nobody knows what became of it, or no connection was
 //! to be had, all are told so.
 
@@ -14,11 +15,13 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::error::{Error, Fault};
 use crate::many::{CreateAll, Outcome, same};
 use crate::pool::Pool;
+use crate::pools::Pools;
 use crate::write::{Once, Write};
 
 /// How many creates share a commit at the most: some milliseconds of work.
@@ -34,7 +37,7 @@ const HELD_UP: Duration = Duration::from_millis(20);
 /// Where creates wait for each other: on each runtime those that are asked for there. A clone is the same.
 #[derive(Clone)]
 pub(crate) struct Shared {
-    pool: Pool,
+    pools: Pools,
     /// Those that wait, where one is under way.
     waiting: Arc<Mutex<HashMap<Id, VecDeque<Asked>>>>,
 }
@@ -55,8 +58,8 @@ impl Asked {
 }
 
 impl Shared {
-    pub(crate) fn new(pool: Pool) -> Self {
-        Self { pool, waiting: Arc::default() }
+    pub(crate) fn new(pools: Pools) -> Self {
+        Self { pools, waiting: Arc::default() }
     }
 
     /// Makes a user, with others if there are any. Where nobody waits for the outcome any more, it is done whole or not
@@ -82,33 +85,33 @@ impl Shared {
         Ok(())
     }
 
-    /// Does creates, and tells their outcomes.
-    async fn commit(self, batch: Vec<Asked>) {
+    /// Does creates on connections of `pool`, and tells their outcomes.
+    async fn commit(self, batch: Vec<Asked>, pool: Pool) {
+        let batch = match <[Asked; 1]>::try_from(batch) {
+            Ok([alone]) => return once(&pool, alone.into_parts()).await,
+            Err(batch) => batch,
+        };
         let (rows, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(Asked::into_parts).unzip();
-        if rows.len() == 1 {
-            return self.each_alone(rows, answers).await;
-        }
         let together = CreateAll(rows);
-        match self.pool.transaction(&together).await {
+        match pool.transaction(&together).await {
             Ok(outcomes) => tell(answers, outcomes),
             Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
-                self.each_alone(together.0, answers).await;
+                let each = together.0.into_iter().zip(answers);
+                join_all(each.map(|create| once(&self.pools.common, create))).await;
             }
             Err(error) => tell(answers, same(error, together.0.len())),
         }
     }
 
-    async fn each_alone(&self, rows: Vec<(NewUser, Commit)>, answers: Vec<Answer>) {
-        let done = rows.into_iter().zip(answers).map(|((new, commit), answer)| async move {
-            let outcome = self.pool.transaction(&Once(Write::Create(new), commit)).await;
-            tell([answer], [outcome.map_err(UserRepositoryError::from)]);
-        });
-        join_all(done).await;
-    }
-
     fn waiting(&self) -> MutexGuard<'_, HashMap<Id, VecDeque<Asked>>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// One create, in a statement of its own.
+async fn once(pool: &Pool, ((new, commit), answer): ((NewUser, Commit), Answer)) {
+    let outcome = pool.transaction(&Once(Write::Create(new), commit)).await;
+    tell([answer], [outcome.map_err(UserRepositoryError::from)]);
 }
 
 /// Whoever asked may be gone; what was done stays.
@@ -126,10 +129,19 @@ struct Turns {
 }
 
 impl Turns {
+    /// Those that are under way when others come after them have the runtime's connection, and the others have one
+    /// that is for all.
     async fn run(mut self) {
+        let mut held_up: Option<JoinHandle<()>> = None;
         while let Some(batch) = self.next() {
-            let under_way = tokio::spawn(self.shared.clone().commit(batch));
-            let _ = timeout(HELD_UP, under_way).await;
+            let is_free = held_up.as_ref().is_none_or(JoinHandle::is_finished);
+            let pools = &self.shared.pools;
+            let pool = if is_free { pools.own(self.here) } else { pools.common.clone() };
+            let mut under_way = tokio::spawn(self.shared.clone().commit(batch, pool));
+            let is_late = timeout(HELD_UP, &mut under_way).await.is_err();
+            if is_free {
+                held_up = is_late.then_some(under_way);
+            }
         }
     }
 

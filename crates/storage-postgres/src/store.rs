@@ -13,6 +13,7 @@ use crate::export::Exports;
 use crate::lead::Candidate;
 use crate::lines::Lines;
 use crate::pool::Pool;
+use crate::pools::Pools;
 use crate::prepared::Prepared;
 use crate::shared::Shared;
 use crate::turnover::Turnover;
@@ -48,7 +49,7 @@ impl Postgres {
         let pool = pool.measured();
         Ok(Self {
             lines: Lines::new(pool.clone(), connector.clone(), turnover.clone(), config.pool_wait * 2),
-            shared: Shared::new(pool.clone()),
+            shared: Shared::new(Pools::new(pool.clone(), &connector, turnover.clone(), config.pool_wait)),
             pool,
             probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait),
