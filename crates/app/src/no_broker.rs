@@ -1,20 +1,10 @@
 use async_trait::async_trait;
 use futures_util::future::BoxFuture;
-use roster_domain::Event;
-use roster_domain::ports::{
-    EventPublisher, EventSource, Examination, Finding, HealthCheck, PublishError, Unhealthy,
-};
+use roster_domain::ports::{EventSource, Examination, Finding, HealthCheck, Unhealthy};
 use roster_domain::services::InboundService;
 
 /// Stands where no broker is set: events go to the feed alone, and nothing is wrong with that.
 pub(crate) struct NoBroker;
-
-#[async_trait]
-impl EventPublisher for NoBroker {
-    async fn publish(&self, events: &[Event]) -> Vec<Result<(), PublishError>> {
-        events.iter().map(|_| Ok(())).collect()
-    }
-}
 
 #[async_trait]
 impl EventSource for NoBroker {

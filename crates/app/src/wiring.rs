@@ -33,8 +33,8 @@ pub struct Ports {
     pub outbox: Arc<dyn Outbox>,
     /// Tells whether the store of all three answers.
     pub store: Arc<dyn HealthCheck>,
-    /// Tells others of events.
-    pub publisher: Arc<dyn EventPublisher>,
+    /// Tells others of events; none where there is no broker to tell.
+    pub publisher: Option<Arc<dyn EventPublisher>>,
     /// Brings events of others.
     pub source: Arc<dyn EventSource>,
     /// Tells whether the broker of both is there.
@@ -192,14 +192,14 @@ async fn store(config: &DatabaseConfig, gauges: &mut Vec<Gauge>) -> Result<Store
 }
 
 /// Who tells others of events, who brings theirs, and whether the broker of both is there.
-type Broker = (Arc<dyn EventPublisher>, Arc<dyn EventSource>, Arc<dyn HealthCheck>);
+type Broker = (Option<Arc<dyn EventPublisher>>, Arc<dyn EventSource>, Arc<dyn HealthCheck>);
 
 /// The broker that is set, or one that keeps events to the feed.
 async fn broker(config: &EventsConfig) -> Result<Broker, Failure> {
     let Some(nats) = nats(config).await? else {
-        return Ok((Arc::new(NoBroker), Arc::new(NoBroker), Arc::new(NoBroker)));
+        return Ok((None, Arc::new(NoBroker), Arc::new(NoBroker)));
     };
-    Ok((Arc::new(nats.publisher()), Arc::new(nats.source()), Arc::new(nats)))
+    Ok((Some(Arc::new(nats.publisher())), Arc::new(nats.source()), Arc::new(nats)))
 }
 
 /// The events of others that can never succeed.

@@ -79,7 +79,10 @@ impl Background {
 
         let sequencer = Sequencer { events: ports.events.clone(), wake, newest: told };
         let relay = Relay {
-            service: RelayService::new(ports.outbox.clone(), ports.publisher.clone(), ports.clock.clone()),
+            service: ports
+                .publisher
+                .clone()
+                .map(|publisher| RelayService::new(ports.outbox.clone(), publisher, ports.clock.clone())),
             outbox: ports.outbox.clone(),
             clock: ports.clock.clone(),
             newest: newest.clone(),

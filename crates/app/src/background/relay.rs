@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::{counter, gauge};
-use roster_domain::ports::{Clock, Lead, Outbox};
+use roster_domain::ports::{Clock, EventLogError, Lead, Outbox};
 use roster_domain::services::{RelayService, Relayed};
 use roster_domain::{Position, chain};
 use tokio::sync::watch;
@@ -25,7 +25,8 @@ const LONGEST: Duration = Duration::from_secs(5);
 
 /// Publishes events while it has the lead among all programs on one database.
 pub(super) struct Relay {
-    pub(super) service: RelayService,
+    /// None where there is nobody to be told.
+    pub(super) service: Option<RelayService>,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) newest: NewestPosition,
@@ -63,8 +64,9 @@ impl Relay {
                 sleep(LOOK).await;
             }
         };
+        let published = Published { service: self.service.as_ref(), outbox: &*self.outbox };
         tokio::select! {
-            () = publish(&self.service, &*self.clock, &mut self.newest, flush) => {}
+            () = publish(&published, &*self.clock, &mut self.newest, flush) => {}
             () = lost => warn!("the lead is lost: somebody else may publish events"),
         }
         self.leading.send_replace(None);
@@ -74,9 +76,32 @@ impl Relay {
     }
 }
 
+/// What becomes of events.
+struct Published<'a> {
+    service: Option<&'a RelayService>,
+    outbox: &'a dyn Outbox,
+}
+
+impl Published<'_> {
+    /// Publishes the next events. Where there is nobody to be told, the mark moves over all of them, unread.
+    async fn relay(&self, newest: Position) -> Result<Relayed, EventLogError> {
+        if let Some(service) = self.service {
+            return service.relay().await;
+        }
+        let before = self.outbox.published().await?;
+        let mut relayed = Relayed::default();
+        relayed.up_to = Some(newest.max(before));
+        if newest > before {
+            self.outbox.mark_published(newest, Vec::new()).await?;
+            relayed.published = usize::try_from(newest.get() - before.get()).unwrap_or_default();
+        }
+        Ok(relayed)
+    }
+}
+
 /// Publishes until there is nothing new any more and what there is was published.
 async fn publish(
-    service: &RelayService,
+    published: &Published<'_>,
     clock: &dyn Clock,
     newest: &mut NewestPosition,
     flush: &mut watch::Receiver<bool>,
@@ -85,7 +110,8 @@ async fn publish(
     let mut pausing = pauses();
     loop {
         let is_last = *flush.borrow();
-        let pause = match service.relay().await {
+        let up_to = *newest.borrow();
+        let pause = match published.relay(up_to).await {
             Ok(relayed) => {
                 store.is_over();
                 tell(&relayed);

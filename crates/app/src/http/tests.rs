@@ -45,7 +45,7 @@ pub(super) fn in_memory() -> Ports {
         events: store.clone(),
         outbox: store.clone(),
         store,
-        publisher: Arc::new(NoBroker),
+        publisher: None,
         source: Arc::new(NoBroker),
         broker: Arc::new(NoBroker),
         directory: Arc::new(NoDirectory),
