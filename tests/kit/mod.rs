@@ -57,7 +57,7 @@ pub(crate) use scale::{deadline, times};
 pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};
 pub(crate) use suite::{Given, Suite, suite, trial};
-pub(crate) use tally::{Happened, Tally, Writers, all_users, name_in};
+pub(crate) use tally::{Happened, Tally, Writers, all_users, name_in, user_in};
 pub(crate) use token::new_token;
 pub(crate) use upload::{Download, Next, Upload};
 pub(crate) use user::{Page, User};

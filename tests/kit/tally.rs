@@ -220,10 +220,13 @@ pub(crate) async fn all_users(http: &Http) -> BTreeMap<i64, User> {
 
 /// The name of the user that a change is about.
 pub(crate) fn name_in(change: &Change) -> String {
+    user_in(change).name.to_string()
+}
+
+/// The user as a change left it.
+pub(crate) fn user_in(change: &Change) -> &roster_domain::User {
     match change {
-        Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => {
-            user.name.to_string()
-        }
+        Change::UserCreated(user) | Change::UserUpdated(user) | Change::UserDeleted(user) => user,
         other => panic!("nobody knows {other:?}"),
     }
 }

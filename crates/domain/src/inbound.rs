@@ -46,6 +46,14 @@ impl InboundChange {
     /// The type of an event that says [`PersonRemoved`](Self::PersonRemoved).
     pub const PERSON_REMOVED: &str = "directory.person.removed";
 
+    /// Whom it is about: what happened to one person takes effect in its order.
+    pub fn person(&self) -> &Email {
+        match self {
+            Self::PersonSaved(person) => &person.email,
+            Self::PersonRemoved(email) => email,
+        }
+    }
+
     /// What an event of a type says with an e-mail and a name, each as far as it could be parsed.
     ///
     /// # Errors

@@ -1,18 +1,19 @@
-//! Events that were fetched together, handled one after the other: so those of one subject keep their order, and
-//! while one cannot take effect, none behind it does.
+//! Events that were fetched together, handled some at a time: those of one person one after the other, and while one
+//! cannot take effect, none that comes after those beside it does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
+use std::collections::HashSet;
+use std::future::ready;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use async_nats::jetstream::message::Info;
 use async_nats::jetstream::{AckKind, Message};
 use futures_core::future::BoxFuture;
-use futures_util::FutureExt;
 use futures_util::future::Shared;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use metrics::{counter, gauge, histogram};
-use roster_domain::BoxError;
 use roster_domain::services::InboundService;
+use roster_domain::{BoxError, Email, InboundEvent};
 use tokio::time::sleep;
 use tracing::{Instrument, debug, info_span, warn};
 
@@ -20,6 +21,12 @@ use crate::NatsConfig;
 use crate::dead_letters::NatsDeadLetters;
 use crate::message::{Judge, Judged, read};
 use crate::trace;
+
+/// How many events take effect at once.
+const AT_ONCE: usize = 8;
+
+/// How often an event may be delivered before it is handled alone: one that ends whoever handles it is to end no other.
+const DELIVERIES_TOGETHER: i64 = 3;
 
 /// Ends once no further event is to be handled.
 pub(crate) type Stop = Shared<BoxFuture<'static, ()>>;
@@ -31,11 +38,55 @@ pub(crate) fn is_stopped(stop: &Stop) -> bool {
 
 /// Events that were fetched together.
 pub(crate) struct Batch<'a> {
-    messages: Vec<Message>,
-    /// How many of them are settled: the first ones.
-    settled: AtomicUsize,
+    received: Vec<Received>,
     config: &'a NatsConfig,
     dead_letters: &'a NatsDeadLetters,
+}
+
+/// An event that was fetched.
+struct Received {
+    message: Message,
+    /// What it says, or why that cannot be read.
+    event: Result<InboundEvent, String>,
+    is_settled: AtomicBool,
+}
+
+impl From<Message> for Received {
+    fn from(message: Message) -> Self {
+        Self { event: read(&message), is_settled: AtomicBool::new(false), message }
+    }
+}
+
+impl Received {
+    fn company(&self) -> Company {
+        let is_tried = self.message.info().is_ok_and(|info| info.delivered > DELIVERIES_TOGETHER);
+        let person = self.event.as_ref().ok().map(|event| event.change.person().clone());
+        if is_tried { Company::None } else { Company::ExceptFor(person) }
+    }
+}
+
+/// Beside whom an event may be handled.
+enum Company {
+    /// Beside those that are about another person.
+    ExceptFor(Option<Email>),
+    None,
+}
+
+/// The events, cut wherever one may not be handled beside those before it.
+fn waves<T>(events: &[T], company: impl Fn(&T) -> Company) -> impl Iterator<Item = &[T]> {
+    let mut people = HashSet::new();
+    events.chunk_by(move |before, next| {
+        let (Company::ExceptFor(before), Company::ExceptFor(next)) = (company(before), company(next)) else {
+            people.clear();
+            return false;
+        };
+        people.extend(before);
+        let is_another = next.is_none_or(|person| !people.contains(&person));
+        if !is_another {
+            people.clear();
+        }
+        is_another
+    })
 }
 
 impl<'a> Batch<'a> {
@@ -44,7 +95,8 @@ impl<'a> Batch<'a> {
         config: &'a NatsConfig,
         dead_letters: &'a NatsDeadLetters,
     ) -> Self {
-        Self { messages, settled: AtomicUsize::new(0), config, dead_letters }
+        let received = messages.into_iter().map(Received::from).collect();
+        Self { received, config, dead_letters }
     }
 
     /// Handles all events; or, where one is held when `stop` ends, those before it, and gives back the others.
@@ -56,11 +108,12 @@ impl<'a> Batch<'a> {
     }
 
     async fn settle_all(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
-        for (nth, message) in self.messages.iter().enumerate() {
-            if !self.settle(message, nth == 0, inbound, stop).await? {
+        for (nth, wave) in waves(&self.received, Received::company).enumerate() {
+            let settle = |one| self.settle(one, nth == 0, inbound, stop);
+            let settled = stream::iter(wave.iter().map(settle).collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
+            if !settled.try_fold(true, |all, one| ready(Ok(all && one))).await? {
                 return self.give_back().await;
             }
-            self.settled.store(nth + 1, Ordering::Relaxed);
         }
         Ok(())
     }
@@ -68,17 +121,16 @@ impl<'a> Batch<'a> {
     /// Handles one event, and acknowledges it after it took effect; whether it was not stopped before.
     async fn settle(
         &self,
-        message: &Message,
+        Received { message, event, is_settled }: &Received,
         is_first: bool,
         inbound: &InboundService,
         stop: &Stop,
     ) -> Result<bool, BoxError> {
         let info = message.info()?;
         let span = info_span!("event", subject = %message.subject, sequence = info.stream_sequence);
-        let event = read(message);
         let traced = trace::processing(message, event.as_ref().ok().and_then(|event| event.trace.as_ref()));
         let judged = Judge { inbound, config: self.config, stop, is_first }
-            .judge(message, event)
+            .judge(message, event.as_ref())
             .instrument(span.clone())
             .instrument(traced.clone())
             .await;
@@ -97,12 +149,14 @@ impl<'a> Batch<'a> {
         measure(&info);
         // One that cannot be acknowledged comes again, and then does nothing.
         message.double_ack().await?;
+        is_settled.store(true, Ordering::Relaxed);
         Ok(true)
     }
 
     /// The events that are not settled.
     fn waiting(&self) -> impl Iterator<Item = &Message> {
-        self.messages.iter().skip(self.settled.load(Ordering::Relaxed))
+        let waiting = self.received.iter().filter(|one| !one.is_settled.load(Ordering::Relaxed));
+        waiting.map(|one| &one.message)
     }
 
     /// Tells the server, for as long as that takes, that the events that wait here are not lost.
@@ -132,4 +186,35 @@ fn measure(info: &Info<'_>) {
     let kept = u64::try_from(info.published.timestamp_micros()).unwrap_or_default();
     let lag = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_micros(kept));
     histogram!("roster_inbound_event_lag_seconds").record(lag.unwrap_or_default());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The waves of events, each about the person whose e-mail begins so; `?` cannot be read, and `!` is to be alone.
+    fn cut(events: &str) -> Vec<String> {
+        let events: Vec<_> =
+            events.chars().map(|c| (c, Email::parse(&format!("{c}@example.org")).unwrap())).collect();
+        let company = |(c, email): &(char, Email)| match c {
+            '!' => Company::None,
+            '?' => Company::ExceptFor(None),
+            _ => Company::ExceptFor(Some(email.clone())),
+        };
+        waves(&events, company).map(|wave| wave.iter().map(|(c, _)| c).collect()).collect()
+    }
+
+    #[test]
+    fn no_person_comes_twice_in_a_wave() {
+        assert_eq!(cut(""), [""; 0]);
+        assert_eq!(cut("abc"), ["abc"]);
+        assert_eq!(cut("abcabd"), ["abc", "abd"]);
+        assert_eq!(cut("aabba"), ["a", "ab", "ba"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_in_nobodys_way_and_what_was_tried_often_is_alone() {
+        assert_eq!(cut("a??b"), ["a??b"]);
+        assert_eq!(cut("ab!ca!!d"), ["ab", "!", "ca", "!", "!", "d"]);
+    }
 }

@@ -32,20 +32,20 @@ pub(crate) struct Judge<'a> {
     pub(crate) inbound: &'a InboundService,
     pub(crate) config: &'a NatsConfig,
     pub(crate) stop: &'a Stop,
-    /// Whether the event is the first of those that were fetched with it.
+    /// Whether the event is among the first to be handled of those that were fetched with it.
     pub(crate) is_first: bool,
 }
 
 impl Judge<'_> {
     /// Lets an event take effect. A failure that passes is waited for, however long it lasts; one
     /// that does not is given some attempts.
-    pub(crate) async fn judge(&self, message: &Message, event: Result<InboundEvent, String>) -> Judged {
+    pub(crate) async fn judge(&self, message: &Message, event: Result<&InboundEvent, &String>) -> Judged {
         if self.is_first && message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
             return Judged::Dead(format!("it was delivered more than {DELIVERIES} times, and never settled"));
         }
         match event {
-            Ok(event) => self.apply(&event).await,
-            Err(reason) => Judged::Dead(reason),
+            Ok(event) => self.apply(event).await,
+            Err(reason) => Judged::Dead(reason.clone()),
         }
     }
 
