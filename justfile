@@ -53,6 +53,10 @@ slow-clients attackers="1000":
 bench *ARGS: ships
     cargo bench --locked -p roster-tests --bench service -- service {{ ARGS }}
 
+# Time what a request computes, apart from whom it asks: `just bench-parts cursor`
+bench-parts *ARGS:
+    RUSTFLAGS="--cfg measuring" cargo run --release --locked --manifest-path tests/bench-parts/Cargo.toml -- --bench {{ ARGS }}
+
 # Count the instructions of some requests by valgrind, and hold them to what is recorded; `just count --record` records them
 count *ARGS: ships
     cargo test --workspace --locked --bench service -- count {{ ARGS }}

@@ -31,6 +31,8 @@ mod metrics;
 mod observed;
 pub mod openapi;
 mod panic;
+#[cfg(measuring)]
+pub mod parts;
 mod path;
 mod position;
 mod problem;
