@@ -14,7 +14,7 @@ const OF_A_CLIENT: u64 = 2;
 /// What a connection of the database takes: SQLite has a file, its log and its index.
 const OF_THE_DATABASE: u64 = 3;
 
-/// What a worker of the server takes: what it waits with, and its own connection to an SQLite file.
+/// What a worker of the server takes: what it waits with, and its own connections to the database.
 const OF_A_WORKER: u64 = 8;
 
 /// What there is beside those: listeners, the broker, the directory, a collector, files of credentials.
