@@ -47,14 +47,14 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(database: D
             }
         };
         timeout(Duration::from_secs(10), settled).await.expect("no connection is left in a transaction");
-        // The pool, and one for health checks, one for the lead, one for the reads of each thread that serves and of
-        // the loops beside them.
-        let readers = std::thread::available_parallelism().map_or(2, usize::from) + 1;
+        // The pool, one for health checks and one for the lead; two of each thread that serves, one for reads and one for
+        // creates; and one for the reads of the loops beside them.
+        let own = 2 * std::thread::available_parallelism().map_or(2, usize::from) + 1;
         let open = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND application_name = 'roster'"
         );
         let connections = server.count(&open).await;
-        assert!(connections <= 4 + 2 + i64::try_from(readers).unwrap(), "{connections} connections");
+        assert!(connections <= 4 + 2 + i64::try_from(own).unwrap(), "{connections} connections");
     }
     let (users, mut target) = (roster.events().await.len(), format!("{USERS}?limit=100"));
     let mut listed = 0;
