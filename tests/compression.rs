@@ -22,6 +22,8 @@ async fn long_users(roster: &Roster) {
         let user = json!({"email": email, "name": "\u{1F40C}".repeat(200)});
         roster.post(USERS, &user).await.user(201);
     }
+    // From here on the feed is as long as it will be.
+    assert_eq!(roster.events().await.len(), 10);
 }
 
 /// What is long.
