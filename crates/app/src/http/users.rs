@@ -201,7 +201,7 @@ pub(super) struct ListResponse {
 }
 
 impl ListResponse {
-    fn new(page: Page<User>, query: &UserQuery) -> Self {
+    pub(super) fn new(page: Page<User>, query: &UserQuery) -> Self {
         let last = page.items.last().filter(|_| page.more).map(|user| user.id);
         Self {
             next: next_cursor(query, last),
