@@ -6,7 +6,7 @@ use mimalloc::MiMalloc;
 use roster::cli::{Cli, Command};
 use roster::{commands, server, setup};
 
-/// A request takes some hundred small pieces of memory and gives them back: the system's allocator would be a tenth
+/// A request takes some sixty small pieces of memory and gives them back: the system's allocator would be a tenth
 /// of what it costs.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;

@@ -2,7 +2,7 @@
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment};
 use diesel::sql_types::BigInt;
 
 /// The limits that most lists have: that of a page where none is asked for, and the most that may be asked for; each
@@ -14,12 +14,6 @@ const USUAL: [i64; 2] = [21, 101];
 /// A usual limit is part of the text. As a parameter it would have PostgreSQL plan the statement anew in each call: it
 /// compares what that saves with a plan for any limit, which it takes to be a tenth of the table.
 pub(crate) struct Limited<Q>(pub(crate) Q, pub(crate) i64);
-
-impl<Q> QueryId for Limited<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
 
 impl<Q: Query> Query for Limited<Q> {
     type SqlType = Q::SqlType;

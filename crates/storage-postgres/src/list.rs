@@ -37,19 +37,20 @@ pub(crate) fn page<'conn>(
     mut conn: &'conn AsyncPgConnection,
     query: &UserQuery,
 ) -> BoxFuture<'conn, Result<Page<User>, Error>> {
-    let (first, again, limit) = (rows(query), rows(query), query.limit);
+    let query = query.clone();
+    let first = rows(&query);
     async move {
-        let mut rows: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
-        let newest = if let [(_, newest), ..] = rows[..] {
+        let mut found: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
+        let newest = if let [(_, newest), ..] = found[..] {
             newest
         } else {
             // Nobody tells the position with them. It is read by itself, and before them.
             let newest = events::newest(conn, ()).await?;
-            rows = again.load(&mut conn).await?;
+            found = rows(&query).load(&mut conn).await?;
             newest
         };
-        let users = rows.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
-        Ok(Page::cut(users, limit, None, events::position(newest, "event_counter", "last", 1)?))
+        let users = found.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
+        Ok(Page::cut(users, query.limit, None, events::position(newest, "event_counter", "last", 1)?))
     }
     .boxed()
 }
