@@ -7,7 +7,11 @@ use tokio::time::{sleep, timeout};
 
 use crate::kit::{Database, Program, Raw, Reply, Roster, StandIn, USERS, suite};
 
-suite![a_request_without_a_place_is_refused_at_once, health_and_measurements_need_no_place];
+suite![
+    a_request_without_a_place_is_refused_at_once,
+    requests_without_a_place_are_told_of_together,
+    health_and_measurements_need_no_place,
+];
 
 const PLACES: usize = 4;
 
@@ -49,6 +53,19 @@ async fn a_request_without_a_place_is_refused_at_once(database: Database) {
     let measured = roster.get("/metrics").await.any_body(200).text();
     assert!(measured.contains("\nroster_requests_shed_total 1\n"), "{measured}");
     assert!(measured.contains("\nroster_http_requests_in_flight 1\n"), "the one that reads this: {measured}");
+}
+
+// Seen to fail where each is an error, with a line of its own.
+async fn requests_without_a_place_are_told_of_together(database: Database) {
+    let (roster, _waiting, _directory) = full(&database).await;
+    for answer in join_all((0..100).map(|_| roster.get(USERS).into_future())).await {
+        answer.error(503, "unavailable");
+    }
+    let log = roster.stop().await.stderr;
+    let told = |message: &str| log.lines().filter(|line| line.contains(message)).count();
+    let lines = told("refused requests: all places are taken");
+    assert!((1..=5).contains(&lines), "one a second: {lines}");
+    assert!(told("could not answer") <= PLACES, "{log}");
 }
 
 async fn health_and_measurements_need_no_place(database: Database) {

@@ -93,7 +93,7 @@ fn close<B>(response: &mut HttpResponse<B>) {
 /// What to say of an error: what it is, where it is one of ours, else what its status says.
 fn problem_of(error: Option<&Error>, status: StatusCode) -> Problem {
     let ours = error.and_then(|error| error.as_error::<ApiError>());
-    if status.is_server_error() {
+    if ours.map_or(status.is_server_error(), ApiError::is_of_server) {
         let cause = ours.map(|error| chain(error)).or_else(|| error.map(ToString::to_string));
         error!(cause = cause.as_deref().unwrap_or("unknown"), "could not answer");
     }

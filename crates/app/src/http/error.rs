@@ -62,9 +62,9 @@ impl ApiError {
         (problem.code.name(), problem.detail)
     }
 
-    /// Whether it is for the log to say what broke.
+    /// Whether it is for the log to say what broke: of what is refused by design, the log has heard.
     pub(crate) fn is_of_server(&self) -> bool {
-        self.status_code().is_server_error()
+        self.status_code().is_server_error() && !matches!(self, Self::Overloaded)
     }
 }
 

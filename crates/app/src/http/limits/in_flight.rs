@@ -3,17 +3,22 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use metrics::counter;
+use tracing::warn;
 
 use super::Limits;
 use crate::http::error::ApiError;
+
+/// How often the log tells of requests that found no place: one line for each would be work, when there is too much.
+const TELLING: Duration = Duration::from_secs(1);
 
 /// The places of requests, of which there are only so many.
 #[derive(Clone)]
@@ -22,18 +27,36 @@ pub struct InFlight(Arc<Places>);
 struct Places {
     most: usize,
     taken: AtomicUsize,
+    untold: AtomicU64,
+    last_told: Mutex<Option<Instant>>,
 }
 
 impl InFlight {
     /// So many at once.
     pub fn at_most(most: usize) -> Self {
-        Self(Arc::new(Places { most, taken: AtomicUsize::new(0) }))
+        let (taken, untold, last_told) = Default::default();
+        Self(Arc::new(Places { most, taken, untold, last_told }))
     }
 
     /// A place for a request.
     fn enter(&self) -> Result<Place, ApiError> {
         let place = Place { places: self.0.clone(), is_taken: Cell::default() };
         place.take().map(|()| place)
+    }
+}
+
+impl Places {
+    /// Counts a request that found no place, and tells of those that were not told of when it is time to.
+    fn refuse(&self) {
+        counter!("roster_requests_shed_total").increment(1);
+        self.untold.fetch_add(1, Ordering::Relaxed);
+        // Where another tells at the moment, the next one tells of this.
+        let Ok(mut last_told) = self.last_told.try_lock() else { return };
+        if last_told.is_none_or(|last_told| last_told.elapsed() >= TELLING) {
+            *last_told = Some(Instant::now());
+            let (refused, places) = (self.untold.swap(0, Ordering::Relaxed), self.most);
+            warn!(refused, places, "refused requests: all places are taken");
+        }
     }
 }
 
@@ -45,10 +68,10 @@ pub(super) struct Place {
 
 impl Place {
     fn take(&self) -> Result<(), ApiError> {
-        let Places { most, taken } = &*self.places;
+        let Places { most, taken, .. } = &*self.places;
         let more = |taken| (taken < *most).then_some(taken + 1);
         if taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_err() {
-            counter!("roster_requests_shed_total").increment(1);
+            self.places.refuse();
             return Err(ApiError::Overloaded);
         }
         self.is_taken.set(true);
