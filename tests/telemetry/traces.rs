@@ -17,6 +17,7 @@ use crate::kit::{
 
 suite![
     one_trace_goes_from_a_request_through_the_outbox_to_what_another_program_does,
+    events_that_take_effect_together_stay_in_their_traces,
     a_trace_goes_on_to_the_directory,
     without_a_collector_nothing_is_traced,
     what_is_left_is_sent_before_the_program_ends,
@@ -111,6 +112,40 @@ async fn one_trace_goes_from_a_request_through_the_outbox_to_what_another_progra
     assert_eq!(effect.parent, handled.id, "{effect:?}");
     let told = collector.span("of the next relay", of("second", "publish roster.users.created")).await;
     assert_eq!(told.parent, effect.id, "{told:?}");
+    assert_eq!(second.stop().await.code, Some(0));
+}
+
+// Seen to fail where all of a commit is part of the span that writes it.
+async fn events_that_take_effect_together_stay_in_their_traces(WithNats(database, nats): WithNats) {
+    let collector = Collector::start().await;
+    let (context, client) = (nats.client().await, ["11", "22", "33"].map(|byte| byte.repeat(16)));
+    let program = || Program::serving(&database).and(["--nats-url", nats.url()]);
+    let first = program().serve().await;
+    until_events_can_come(&context).await;
+    assert_eq!(first.stop().await.code, Some(0));
+    for (nth, trace) in client.iter().enumerate() {
+        let person = json!({
+            "specversion": "1.0", "id": nth.to_string(), "source": "/hr", "type": "directory.person.saved",
+            "data": {"email": format!("user{nth}@example.org"), "name": "Ada Lovelace"},
+        });
+        let mut told = HeaderMap::new();
+        told.insert("traceparent", format!("00-{trace}-00f067aa0ba902b7-01"));
+        let sending = context.publish_with_headers("directory.people.saved", told, person.to_string().into());
+        sending.await.unwrap().await.unwrap();
+    }
+
+    let second = observed(program(), &collector, "second").serve().await;
+
+    collector.span("of the write", |span: &Span| span.name == "users.create_many").await;
+    for trace in client {
+        let of = |name: &'static str| {
+            let trace = trace.clone();
+            move |span: &Span| span.name == name && span.trace == trace
+        };
+        let handled = collector.span("of the consumer", of("process directory.people.saved")).await;
+        let told = collector.span("of the relay", of("publish roster.users.created")).await;
+        assert_eq!(told.parent, handled.id, "{told:?}");
+    }
     assert_eq!(second.stop().await.code, Some(0));
 }
 

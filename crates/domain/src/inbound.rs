@@ -54,6 +54,14 @@ impl InboundChange {
         }
     }
 
+    /// Who it says that there is.
+    pub fn saved(&self) -> Option<&NewUser> {
+        match self {
+            Self::PersonSaved(person) => Some(person),
+            Self::PersonRemoved(_) => None,
+        }
+    }
+
     /// What an event of a type says with an e-mail and a name, each as far as it could be parsed.
     ///
     /// # Errors

@@ -50,6 +50,11 @@ impl TraceContext {
         &self.parent
     }
 
+    /// The trace alone: `4bf92f3577b34da6a3ce929d0e0e4736`.
+    pub fn trace_id(&self) -> &str {
+        self.parent.split('-').nth(1).unwrap_or_default()
+    }
+
     /// What those on the way added of their own.
     pub fn tracestate(&self) -> Option<&str> {
         self.state.as_deref()

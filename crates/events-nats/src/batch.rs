@@ -1,5 +1,6 @@
 //! Events that were fetched together, handled some at a time: those of one person one after the other, and while one
-//! cannot take effect, none that comes after those beside it does.
+//! cannot take effect, none that comes after those beside it does. Those beside each other that tell of new people take
+//! effect together.
 
 use std::collections::HashSet;
 use std::future::ready;
@@ -15,14 +16,14 @@ use metrics::{counter, gauge, histogram};
 use roster_domain::services::InboundService;
 use roster_domain::{BoxError, Email, InboundEvent};
 use tokio::time::sleep;
-use tracing::{Instrument, debug, info_span, warn};
+use tracing::{Instrument, Span, debug, info_span, warn};
 
 use crate::NatsConfig;
 use crate::dead_letters::NatsDeadLetters;
 use crate::message::{Judge, Judged, read};
 use crate::trace;
 
-/// How many events take effect at once.
+/// How many events take effect at once, each by itself.
 const AT_ONCE: usize = 8;
 
 /// How often an event may be delivered before it is handled alone: one that ends whoever handles it is to end no other.
@@ -89,6 +90,37 @@ fn waves<T>(events: &[T], company: impl Fn(&T) -> Company) -> impl Iterator<Item
     })
 }
 
+/// An event whose turn has come.
+struct Turn<'a> {
+    received: &'a Received,
+    /// The step of its trace that handles it.
+    step: Span,
+    judged: Option<Judged>,
+}
+
+impl<'a> Turn<'a> {
+    fn begin(received: &'a Received) -> Self {
+        let trace = received.event.as_ref().ok().and_then(|event| event.trace.as_ref());
+        Self { received, step: trace::processing(&received.message, trace), judged: None }
+    }
+
+    /// The event, if it can be read, as a part of its step.
+    fn event(&self) -> Option<InboundEvent> {
+        let mut event = self.received.event.clone().ok()?;
+        event.trace = trace::place(&self.step).or(event.trace);
+        Some(event)
+    }
+}
+
+/// Lets events take effect together, as far as they tell of new people; the others are left.
+async fn together(turns: &mut [Turn<'_>], inbound: &InboundService) {
+    let readable = turns.iter_mut().filter_map(|turn| Some((turn.event()?, &mut turn.judged)));
+    let (events, judged): (Vec<_>, Vec<_>) = readable.unzip();
+    for (judged, applied) in judged.into_iter().zip(inbound.apply_new(&events).await) {
+        *judged = applied.map(Judged::from);
+    }
+}
+
 impl<'a> Batch<'a> {
     pub(crate) fn new(
         messages: Vec<Message>,
@@ -109,37 +141,47 @@ impl<'a> Batch<'a> {
 
     async fn settle_all(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         for (nth, wave) in waves(&self.received, Received::company).enumerate() {
-            let settle = |one| self.settle(one, nth == 0, inbound, stop);
-            let settled = stream::iter(wave.iter().map(settle).collect::<Vec<_>>()).buffer_unordered(AT_ONCE);
-            if !settled.try_fold(true, |all, one| ready(Ok(all && one))).await? {
+            let mut turns: Vec<_> = wave.iter().map(Turn::begin).collect();
+            if turns.len() > 1 {
+                together(&mut turns, inbound).await;
+            }
+            let settle = |turn| self.settle(turn, nth == 0, inbound, stop);
+            let settled = stream::iter(turns.into_iter().map(settle).collect::<Vec<_>>());
+            if !settled.buffer_unordered(AT_ONCE).try_fold(true, |all, one| ready(Ok(all && one))).await? {
                 return self.give_back().await;
             }
         }
         Ok(())
     }
 
-    /// Handles one event, and acknowledges it after it took effect; whether it was not stopped before.
+    /// Handles one event, unless that was done, and acknowledges it after it took effect; whether it was not stopped
+    /// before.
     async fn settle(
         &self,
-        Received { message, event, is_settled }: &Received,
+        turn: Turn<'_>,
         is_first: bool,
         inbound: &InboundService,
         stop: &Stop,
     ) -> Result<bool, BoxError> {
+        let Turn { received: Received { message, event, is_settled }, step, judged } = turn;
         let info = message.info()?;
         let span = info_span!("event", subject = %message.subject, sequence = info.stream_sequence);
-        let traced = trace::processing(message, event.as_ref().ok().and_then(|event| event.trace.as_ref()));
-        let judged = Judge { inbound, config: self.config, stop, is_first }
-            .judge(message, event.as_ref())
-            .instrument(span.clone())
-            .instrument(traced.clone())
-            .await;
+        let judged = match judged {
+            Some(judged) => judged,
+            None => {
+                Judge { inbound, config: self.config, stop, is_first }
+                    .judge(message, event.as_ref())
+                    .instrument(span.clone())
+                    .instrument(step.clone())
+                    .await
+            }
+        };
         let outcome = match judged {
             Judged::Stopped => return Ok(false),
             Judged::Applied => "applied",
             Judged::Repeated => "repeated",
             Judged::Dead(reason) => {
-                traced.record("otel.status_code", "error");
+                step.record("otel.status_code", "error");
                 span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
                 self.dead_letters.put(message, &reason).await?;
                 "dead_lettered"

@@ -27,6 +27,15 @@ pub(crate) enum Judged {
     Stopped,
 }
 
+impl From<Written<()>> for Judged {
+    fn from(written: Written<()>) -> Self {
+        match written {
+            Written::Now(()) => Self::Applied,
+            Written::Before(()) => Self::Repeated,
+        }
+    }
+}
+
 /// Lets events take effect.
 pub(crate) struct Judge<'a> {
     pub(crate) inbound: &'a InboundService,
@@ -58,10 +67,7 @@ impl Judge<'_> {
                     if is_held {
                         info!("events take effect again");
                     }
-                    return match written {
-                        Written::Now(()) => Judged::Applied,
-                        Written::Before(()) => Judged::Repeated,
-                    };
+                    return written.into();
                 }
                 Err(error @ DomainError::Unavailable { .. }) => {
                     if !std::mem::replace(&mut is_held, true) {

@@ -38,10 +38,7 @@ pub(crate) fn publishing(subject: &str, headers: &mut HeaderMap) -> Span {
         messaging.system = "nats",
         messaging.destination.name = subject,
     );
-    step.in_scope(|| {
-        let here = Context::current();
-        global::get_text_map_propagator(|format| format.inject_context(&here, &mut HeadersMut(headers)));
-    });
+    step.in_scope(|| inject(headers));
     step
 }
 
@@ -62,6 +59,19 @@ pub(crate) fn processing(message: &Message, trace: Option<&TraceContext>) -> Spa
         messaging.system = "nats",
         messaging.destination.name = %message.subject,
     )
+}
+
+/// Where in its trace a step is; none where it is told to nobody.
+pub(crate) fn place(step: &Span) -> Option<TraceContext> {
+    let mut headers = HeaderMap::new();
+    step.in_scope(|| inject(&mut headers));
+    told(&headers)
+}
+
+/// Says in a message's headers where the present step is.
+fn inject(headers: &mut HeaderMap) {
+    let here = Context::current();
+    global::get_text_map_propagator(|format| format.inject_context(&here, &mut HeadersMut(headers)));
 }
 
 struct Headers<'a>(&'a HeaderMap);

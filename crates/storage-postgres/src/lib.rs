@@ -24,6 +24,7 @@
 mod config;
 mod connector;
 mod create;
+mod create_all;
 mod error;
 mod events;
 mod examination;

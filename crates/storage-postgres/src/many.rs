@@ -1,46 +1,42 @@
 //! Many creates in few round trips.
 
-use std::collections::HashMap;
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 
-use diesel::prelude::*;
-use diesel::sql_types::{Array, BigInt, Nullable, Text, Timestamptz, Uuid};
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser, User, Written};
 
-use crate::create::event_without_id;
-use crate::error::Error;
+use crate::create_all::{CreateAll, CreateAllOnce};
+use crate::error::{Error, Fault};
 use crate::pool::Pool;
-use crate::prepared::Prepared;
-use crate::transaction::Unit;
-use crate::write::{Once, Write, user_id};
+use crate::write::{Once, Write};
 
 /// How many creates share a transaction at the most.
 const BATCH: usize = 1_000;
 
 pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
 
-/// Creates in the order that is asked: those without a receipt share transactions, as many as follow each
-/// other, and each that has one has its own.
+/// Creates in the order that is asked, as many as follow each other in one transaction: those without a receipt, and
+/// those with one, each another. Where those with one fail together, each has a transaction of its own: none fails for
+/// what another one waits for.
 ///
 /// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
 /// was done before stays.
 pub(crate) async fn create(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result<Vec<Outcome>, Error> {
     let mut outcomes = Vec::with_capacity(asked.len());
     let all = asked.len();
-    let mut asked = asked.into_iter().peekable();
-    while let Some((new, commit)) = asked.next() {
-        let done = if commit.receipt.is_some() {
-            once(pool, new, commit).await
-        } else {
-            let mut batch = vec![(new, commit)];
-            while batch.len() < BATCH
-                && let Some((new, commit)) = asked.next_if(|(_, commit)| commit.receipt.is_none())
-            {
-                batch.push((new, commit));
-            }
-            pool.commit(CreateAll(batch)).await
+    let mut batches = batches(asked);
+    while let Some(batch) = batches.pop_front() {
+        let done = match (CreateAllOnce::of(&batch), batch.as_slice()) {
+            (None, _) => pool.commit(CreateAll(batch)).await,
+            (Some(_), [alone]) => once(pool, alone.clone()).await,
+            (Some(together), _) => match pool.commit(together).await {
+                Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
+                    batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
+                    continue;
+                }
+                done => done,
+            },
         };
         match done {
             Ok(done) => outcomes.extend(done),
@@ -54,8 +50,30 @@ pub(crate) async fn create(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result
     Ok(outcomes)
 }
 
+/// What can share a transaction.
+fn batches(asked: Vec<(NewUser, Commit)>) -> VecDeque<Vec<(NewUser, Commit)>> {
+    let mut batches: VecDeque<Vec<(NewUser, Commit)>> = VecDeque::new();
+    let mut receipts = HashSet::new();
+    for one in asked {
+        let receipt = one.1.receipt.as_ref().map(|receipt| (receipt.scope.clone(), receipt.key.clone()));
+        let has_room = |batch: &&mut Vec<(NewUser, Commit)>| {
+            let is_alike = |last: &(NewUser, Commit)| last.1.receipt.is_some() == receipt.is_some();
+            let is_another = receipt.as_ref().is_none_or(|receipt| !receipts.contains(receipt));
+            batch.len() < BATCH && batch.last().is_some_and(is_alike) && is_another
+        };
+        if let Some(batch) = batches.back_mut().filter(has_room) {
+            batch.push(one);
+        } else {
+            receipts.clear();
+            batches.push_back(vec![one]);
+        }
+        receipts.extend(receipt);
+    }
+    batches
+}
+
 /// One create with a receipt. What the port answers is its own outcome; anything else fails the rest too.
-async fn once(pool: &Pool, new: NewUser, commit: Commit) -> Result<Vec<Outcome>, Error> {
+async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outcome>, Error> {
     match pool.commit(Once(Write::Create(new), commit)).await {
         Ok(written) => Ok(vec![Ok(written)]),
         Err(Error::Answer(answer)) => Ok(vec![Err(answer)]),
@@ -77,81 +95,4 @@ pub(crate) fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> 
         })
     })
     .take(times)
-}
-
-/// Creates without receipts, and their events: one statement, however many they are.
-pub(crate) struct CreateAll(pub(crate) Vec<(NewUser, Commit)>);
-
-impl Unit for CreateAll {
-    type Outcome = Vec<Outcome>;
-
-    fn is_one_statement(&self) -> bool {
-        true
-    }
-
-    async fn run(&self, conn: &mut AsyncPgConnection) -> Result<Vec<Outcome>, Error> {
-        let Self(asked) = self;
-        let made = insert(conn, asked).await?;
-        let outcome = |((new, commit), nth): (&(NewUser, Commit), i64)| {
-            let Some(&id) = made.get(&nth) else { return Ok(Err(UserRepositoryError::EmailTaken)) };
-            Ok(Ok(Written::Now(User::created(user_id(id)?, new.clone(), commit.at))))
-        };
-        asked.iter().zip(1..).map(outcome).collect()
-    }
-}
-
-#[derive(QueryableByName)]
-struct Made {
-    #[diesel(sql_type = BigInt)]
-    nth: i64,
-    #[diesel(sql_type = BigInt)]
-    id: i64,
-}
-
-/// The ids of those whose e-mail was free, by their place from 1. Of several with one e-mail the first gets it.
-///
-/// Ids are drawn in the order that is asked, and then rows go in by e-mail, so that two of these
-/// statements wait for each other's e-mails in one order and never deadlock.
-async fn insert(
-    conn: &mut AsyncPgConnection,
-    asked: &[(NewUser, Commit)],
-) -> Result<HashMap<i64, i64>, Error> {
-    let events: Vec<_> =
-        asked.iter().map(|(new, commit)| event_without_id(new, commit)).collect::<Result<_, _>>()?;
-    let emails: Vec<_> = asked.iter().map(|(new, _)| new.email.as_str()).collect();
-    let names: Vec<_> = asked.iter().map(|(new, _)| new.name.as_str()).collect();
-    let keys: Vec<_> = asked.iter().map(|(new, _)| new.name.search_key()).collect();
-    let times: Vec<_> = asked.iter().map(|(_, commit)| commit.at.as_datetime()).collect();
-    let ids: Vec<_> = events.iter().map(|event| event.event_id).collect();
-    let data: Vec<_> = events.iter().map(|event| event.data.to_string()).collect();
-    let traces: Vec<_> = events.iter().map(|event| event.trace_context.as_deref()).collect();
-    let kind = events.iter().map(|event| event.kind).next().unwrap_or_default();
-    let insert = diesel::sql_query(
-        "WITH asked AS MATERIALIZED ( \
-             SELECT nextval((SELECT pg_get_serial_sequence('users', 'id')::regclass)) AS id, in_order.* FROM ( \
-                 SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7) WITH ORDINALITY \
-                     AS row (email, name, name_key, at, event_id, data, trace_context, nth) ORDER BY nth \
-             ) AS in_order \
-         ), made AS ( \
-             INSERT INTO users (id, email, name, name_key, created_at, updated_at, version) \
-             OVERRIDING SYSTEM VALUE \
-             SELECT id, email, name, name_key, at, at, 1 FROM asked ORDER BY email COLLATE \"C\", nth \
-             ON CONFLICT (email) DO NOTHING RETURNING id \
-         ), told AS ( \
-             INSERT INTO events (event_id, type, subject, data, time, trace_context) \
-             SELECT event_id, $8, 'users/' || id, ('{\"id\":' || id || ',' || substr(data, 2))::json, at, \
-                 trace_context \
-             FROM asked JOIN made USING (id) ORDER BY nth \
-         ) SELECT nth, id FROM asked JOIN made USING (id)",
-    )
-    .bind::<Array<Text>, _>(emails)
-    .bind::<Array<Text>, _>(names)
-    .bind::<Array<Text>, _>(keys)
-    .bind::<Array<Timestamptz>, _>(times)
-    .bind::<Array<Uuid>, _>(ids)
-    .bind::<Array<Text>, _>(data)
-    .bind::<Array<Nullable<Text>>, _>(traces)
-    .bind::<Text, _>(kind);
-    let made: Vec<Made> = Prepared(insert).load(conn).await?;
-    Ok(made.into_iter().map(|row| (row.nth, row.id)).collect())
 }

@@ -46,7 +46,7 @@ pub(crate) async fn claim(
         ))
         .filter(receipts::expires_at.le(excluded(receipts::recorded_at)));
     let claimed = Prepared(claim).execute(conn).await.map_err(in_progress)?;
-    if claimed == 1 { Ok(Claim::Fresh) } else { kept(conn, receipt).await }
+    if claimed == 1 { Ok(Claim::Fresh) } else { kept(conn, receipt).await.map(Claim::Kept) }
 }
 
 /// Keeps what the write brought about with the receipt that it claimed.
@@ -54,6 +54,12 @@ pub(crate) async fn fill(conn: &mut AsyncPgConnection, receipt: &Receipt, user: 
     let claimed = receipts::table.find((&receipt.scope, &receipt.key));
     let filled = diesel::update(claimed).set(receipts::outcome.eq(UserSnapshot::of(user)));
     Prepared(filled).execute(conn).await?;
+    Ok(())
+}
+
+/// Forgets a receipt that was claimed for nothing.
+pub(crate) async fn unclaim(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<(), Error> {
+    diesel::delete(receipts::table.find((&receipt.scope, &receipt.key))).execute(conn).await?;
     Ok(())
 }
 
@@ -65,14 +71,14 @@ pub(crate) fn outcome(receipt: &Receipt, json: Option<Value>) -> Result<User, Er
 
 /// What is kept under a receipt that could not be claimed. The claim that failed has locked the row, so it
 /// is there.
-async fn kept(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<Claim, Error> {
+pub(crate) async fn kept(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<Option<Value>, Error> {
     let (fingerprint, outcome): (Vec<u8>, Option<Value>) = receipts::table
         .find((&receipt.scope, &receipt.key))
         .select((receipts::fingerprint, receipts::outcome))
         .get_result(conn)
         .await?;
     if fingerprint == receipt.fingerprint {
-        Ok(Claim::Kept(outcome))
+        Ok(outcome)
     } else {
         Err(UserRepositoryError::ReceiptReused.into())
     }

@@ -18,8 +18,9 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
+use crate::create_all::CreateAll;
 use crate::error::{Error, Fault};
-use crate::many::{CreateAll, Outcome, same};
+use crate::many::{Outcome, same};
 use crate::pool::Pool;
 use crate::pools::Pools;
 use crate::write::{Once, Write};

@@ -38,7 +38,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
-        Ok(self.pool.read(find_by_email, email).await?)
+        Ok(self.lines.read(find_by_email, email).await?)
     }
 
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
@@ -98,9 +98,13 @@ fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option
     async move { user(with_id.get_result(&mut conn).await) }.boxed()
 }
 
-async fn find_by_email(conn: &mut AsyncPgConnection, email: &Email) -> Result<Option<User>, Error> {
-    let with_email = users::table.filter(users::email.eq(email.as_str()));
-    user(with_email.select(UserRow::as_select()).get_result(conn).await)
+fn find_by_email<'line>(
+    mut conn: &'line AsyncPgConnection,
+    email: &Email,
+) -> BoxFuture<'line, Result<Option<User>, Error>> {
+    let with_email =
+        users::table.filter(users::email.eq(email.as_str().to_owned())).select(UserRow::as_select());
+    async move { user(with_email.get_result(&mut conn).await) }.boxed()
 }
 
 async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Result<Vec<User>, Error> {

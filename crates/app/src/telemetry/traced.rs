@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{
-    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
-    Written,
+    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, TraceContext, User, UserChanges, UserId,
+    UserQuery, Written,
 };
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
@@ -39,9 +39,12 @@ async fn within<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<
     outcome
 }
 
-/// A commit that is part of the span; or of what it was part of, where that is not sampled or not wanted.
+/// A commit that is part of the span; or still of what it was part of, where that is another trace, or the span is
+/// not sampled or not wanted.
 fn part_of(span: &Span, commit: Commit) -> Commit {
-    let here = span.in_scope(traces::current);
+    let is_elsewhere =
+        |here: &TraceContext| commit.trace.as_ref().is_some_and(|trace| trace.trace_id() != here.trace_id());
+    let here = span.in_scope(traces::current).filter(|here| !is_elsewhere(here));
     let trace = here.or_else(|| commit.trace.clone());
     commit.traced(trace)
 }

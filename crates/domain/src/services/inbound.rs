@@ -1,3 +1,4 @@
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use crate::ports::{Clock, UserRepository, UserRepositoryError};
@@ -45,6 +46,41 @@ impl InboundService {
             }
         }
         Err(DomainError::unavailable("others change the same user all the time"))
+    }
+
+    /// Lets those of some events take effect that tell of people whom nobody knows, all at once; each is to be about
+    /// another person. What became of each; none where it is left to [`apply`](Self::apply), which also finds out why.
+    pub async fn apply_new(&self, events: &[InboundEvent]) -> Vec<Option<Written<()>>> {
+        let unknown = self.unknown(events).await;
+        let now = self.clock.now();
+        let commit =
+            |event: &InboundEvent| Commit::at(now).once(event.receipt(now)).traced(event.trace.clone());
+        let new = events.iter().zip(&unknown);
+        let new: Vec<_> =
+            new.filter_map(|(event, person)| Some(((*person)?.clone(), commit(event)))).collect();
+        if new.is_empty() {
+            return vec![None; events.len()];
+        }
+        let made = self.users.create_many(new).await.unwrap_or_default();
+        let mut made = made.into_iter().map(|made| match made {
+            Ok(written) => Some(written.map(drop)),
+            Err(UserRepositoryError::AlreadyAcknowledged) => Some(Written::Before(())),
+            Err(_) => None,
+        });
+        unknown.into_iter().map(|person| person.and_then(|_| made.next().flatten())).collect()
+    }
+
+    /// For each event, whom it tells of if that is somebody new; nobody where one would be alone, or that is in doubt.
+    async fn unknown<'a>(&self, events: &'a [InboundEvent]) -> Vec<Option<&'a NewUser>> {
+        let mut saved: Vec<_> = events.iter().map(|event| event.change.saved()).collect();
+        let emails: Vec<_> = saved.iter().flatten().map(|person| person.email.clone()).collect();
+        let known = if emails.len() > 1 { self.users.find_by_emails(&emails).await.ok() } else { None };
+        let Some(known) = known else { return vec![None; events.len()] };
+        let known: HashSet<_> = known.iter().map(|user| &user.email).collect();
+        for person in &mut saved {
+            *person = person.filter(|person| !known.contains(&person.email));
+        }
+        saved
     }
 
     async fn attempt(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {

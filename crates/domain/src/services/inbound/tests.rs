@@ -9,7 +9,9 @@ use futures_util::future::join_all;
 use super::*;
 use crate::ports::{EventLog, MockUserRepository};
 use crate::testing::{InMemory, ManualClock};
-use crate::{Event, InboundId, Name, Page, Position, Receipt, Timestamp, User, UserId, UserQuery};
+use crate::{
+    Event, InboundId, Name, Page, Position, Receipt, Timestamp, TraceContext, User, UserId, UserQuery,
+};
 
 type Failure = UserRepositoryError;
 
@@ -301,4 +303,57 @@ fn what_nobody_can_mend_is_told_as_such() {
     users.expect_find_by_email().once().returning(|_| Err(Failure::Internal("a broken row".into())));
     let outcome = block_on(on(users).apply(&removed("1", "ada")));
     assert!(matches!(outcome, Err(DomainError::Internal(_))), "{outcome:?}");
+}
+
+#[test]
+fn events_of_new_people_take_effect_together_and_the_others_are_left() {
+    block_on(async {
+        let store = InMemory::default();
+        let inbound = on(store.clone());
+        inbound.apply(&saved("1", "ada", "Ada")).await.unwrap();
+        inbound.apply(&saved("2", "bob", "Bob")).await.unwrap();
+        inbound.apply(&removed("3", "bob")).await.unwrap();
+        let trace = TraceContext::parse("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", None);
+        let events = [
+            removed("4", "zoe"),
+            InboundEvent { trace: trace.clone(), ..saved("5", "eve", "Eve") },
+            saved("6", "ada", "Ada King"),
+            saved("2", "bob", "Bob"),
+            saved("7", "kim", "Kim"),
+        ];
+
+        let outcomes = inbound.apply_new(&events).await;
+
+        let now = Some(Written::Now(()));
+        assert_eq!(outcomes, [None, now.clone(), None, Some(Written::Before(())), now]);
+        assert_eq!(named(&store, "eve").await, Some(("Eve".to_owned(), 1)));
+        assert_eq!(named(&store, "ada").await, Some(("Ada".to_owned(), 1)), "it is left to others");
+        assert_eq!(named(&store, "bob").await, None);
+        assert_eq!(recorded(&store).await[3].trace, trace);
+        for event in [&events[1], &events[4]] {
+            assert_eq!(inbound.apply(event).await.unwrap(), Written::Before(()), "{event:?}");
+        }
+    });
+}
+
+#[test]
+fn what_fails_together_is_left() {
+    let away: fn() -> Failure = || Failure::Unavailable("away".into());
+    let events = [saved("1", "ada", "Ada"), saved("2", "bob", "Bob"), saved("3", "eve", "Eve")];
+    let mut users = MockUserRepository::new();
+    users.expect_find_by_emails().once().returning(move |_| Err(away()));
+    assert_eq!(block_on(on(users).apply_new(&events)), [None, None, None]);
+
+    let mut users = MockUserRepository::new();
+    users.expect_find_by_emails().once().returning(|_| Ok(Vec::new()));
+    users.expect_create_many().once().returning(move |_| Err(away()));
+    assert_eq!(block_on(on(users).apply_new(&events)), [None, None, None]);
+
+    let mut users = MockUserRepository::new();
+    users.expect_find_by_emails().once().returning(|_| Ok(Vec::new()));
+    let outcomes =
+        || vec![Err(Failure::AlreadyAcknowledged), Err(Failure::EmailTaken), Ok(Written::Now(ada()))];
+    users.expect_create_many().once().returning(move |_| Ok(outcomes()));
+    let expected = [Some(Written::Before(())), None, Some(Written::Now(()))];
+    assert_eq!(block_on(on(users).apply_new(&events)), expected);
 }

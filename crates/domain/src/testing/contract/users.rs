@@ -655,18 +655,45 @@ async fn receipts_of_different_scopes_are_apart(users: &dyn UserRepository) {
 async fn many_creates_honour_a_receipt_each(users: &dyn UserRepository) {
     let once = |local: &str| (new(local), commit(0).once(receipt(local)));
     let ada = users.create(new("ada"), once("ada").1).await.unwrap().into_inner();
-    let asked = vec![once("ada"), (new("bob"), commit(0)), once("eve"), once("eve"), (new("ada"), commit(0))];
+    users.acknowledge(receipt("nothing"), time(0)).await.unwrap();
+    let old = Receipt { expires_at: time(0), ..receipt("old") };
+    users.create(new("old"), commit(0).once(old)).await.unwrap();
+    let other = Receipt { fingerprint: [8; 32], ..receipt("ada") };
+    let asked = vec![
+        once("ada"),
+        once("bob"),
+        (new("ada"), commit(0).once(receipt("failed"))),
+        (new("zoe"), commit(0).once(receipt("nothing"))),
+        once("eve"),
+        once("eve"),
+        (new("kim"), commit(0).once(receipt("old"))),
+        (new("liz"), commit(0)),
+        (new("ada"), commit(0)),
+        (new("zoe"), commit(0).once(other)),
+        once("max"),
+    ];
 
     let outcomes = users.create_many(asked).await.unwrap();
 
-    assert!(matches!(&outcomes[0], Ok(Written::Before(user)) if *user == ada), "{outcomes:?}");
-    assert!(matches!(&outcomes[1], Ok(Written::Now(_))), "{outcomes:?}");
-    let Ok(Written::Now(eve)) = &outcomes[2] else {
-        panic!("eve is created: {outcomes:?}");
-    };
-    assert!(matches!(&outcomes[3], Ok(Written::Before(user)) if user == eve), "{outcomes:?}");
-    assert!(matches!(&outcomes[4], Err(Error::EmailTaken)), "{outcomes:?}");
-    assert_eq!(all(users).await.len(), 3);
+    let is_made = |nth: usize| matches!(&outcomes[nth], Ok(Written::Now(_)));
+    let is_as =
+        |nth: usize, user: &User| matches!(&outcomes[nth], Ok(Written::Before(as_made)) if as_made == user);
+    let Ok(Written::Now(eve)) = &outcomes[4] else { panic!("eve is created: {outcomes:?}") };
+    assert!([1, 6, 7, 10].into_iter().all(is_made), "{outcomes:?}");
+    assert!(is_as(0, &ada) && is_as(5, eve), "{outcomes:?}");
+    assert!(matches!(outcomes[2], Err(Error::EmailTaken)), "{outcomes:?}");
+    assert!(matches!(outcomes[3], Err(Error::AlreadyAcknowledged)), "{outcomes:?}");
+    assert!(matches!(outcomes[8], Err(Error::EmailTaken)), "{outcomes:?}");
+    assert!(matches!(outcomes[9], Err(Error::ReceiptReused)), "{outcomes:?}");
+    let locals: Vec<_> = all(users).await.iter().map(|user| user.email.as_str().to_owned()).collect();
+    let expected =
+        ["ada", "old", "bob", "eve", "kim", "liz", "max"].map(|local| format!("{local}@example.org"));
+    assert_eq!(locals, expected);
+
+    let free = users.create(new("zoe"), commit(0).once(receipt("failed"))).await.unwrap();
+    assert!(matches!(free, Written::Now(_)), "a create that failed leaves its receipt free: {free:?}");
+    let again = users.create_many(vec![once("bob"), once("max"), once("eve")]).await.unwrap();
+    assert!(again.iter().all(|outcome| matches!(outcome, Ok(Written::Before(_)))), "{again:?}");
 }
 
 async fn of_concurrent_writes_with_one_receipt_one_takes_effect(users: &dyn UserRepository) {
