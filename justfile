@@ -1,5 +1,9 @@
 # The table of contents of daily work. `just` alone lists it.
 
+# Tests of the program as it ships, one after the other, which tell what they measure
+as_it_ships := "ROSTER_TEST_BINARY=" + quote(justfile_directory() / "target/release/roster") + \
+    " cargo test --release --locked -p roster-tests --test roster -- --nocapture --test-threads 1"
+
 # List the recipes
 default:
     @just --list --unsorted
@@ -40,14 +44,12 @@ kill times="60": (endure "resilience::crash" times) (endure "nats::load" times)
 stops times="1000": (endure "program::stops" times)
 
 # Ask a release build for up to five times of what it can do, for so many seconds each, and tell how it bears that
-overload seconds="10" places="1024":
-    ROSTER_TEST_OVERLOAD={{ seconds }} ROSTER_TEST_PLACES={{ places }} \
-        cargo test --release --locked -p roster-tests -- limits::overload --nocapture --test-threads 1
+overload seconds="10" places="1024": ships
+    ROSTER_TEST_OVERLOAD={{ seconds }} ROSTER_TEST_PLACES={{ places }} {{ as_it_ships }} limits::overload
 
 # Let so many clients be slow to send and to read, and tell what others see of it
-slow-clients attackers="1000":
-    ROSTER_TEST_ATTACKERS={{ attackers }} \
-        cargo test --release --locked -p roster-tests -- limits::slow::clients --nocapture --test-threads 1
+slow-clients attackers="1000": ships
+    ROSTER_TEST_ATTACKERS={{ attackers }} {{ as_it_ships }} limits::slow::clients
 
 # Measure the service, on both databases, and tell it as a table: `just bench --users 1000000`, `just bench get page`
 bench *ARGS: ships

@@ -17,6 +17,8 @@ use crate::kit::{Http, USERS, new_user};
 pub(super) struct Outcomes {
     /// Answered with 201.
     pub(super) done: Vec<Duration>,
+    /// How many of them before the load was over.
+    in_time: u32,
     /// Answered with 503.
     pub(super) refused: Vec<Duration>,
     /// Anything else.
@@ -24,14 +26,17 @@ pub(super) struct Outcomes {
 }
 
 impl Outcomes {
-    /// How many requests were done in a second.
-    pub(super) fn rate(&self, within: Duration) -> f64 {
-        f64::from(u32::try_from(self.done.len()).unwrap_or(u32::MAX)) / within.as_secs_f64()
+    /// How many requests were done in a second of the load.
+    pub(super) fn rate(&self, during: Duration) -> f64 {
+        f64::from(self.in_time) / during.as_secs_f64()
     }
 
-    fn note(&mut self, outcome: Result<u16, std::io::Error>, took: Duration) {
+    fn note(&mut self, outcome: Result<u16, std::io::Error>, took: Duration, is_in_time: bool) {
         match outcome {
-            Ok(201) => self.done.push(took),
+            Ok(201) => {
+                self.done.push(took);
+                self.in_time += u32::from(is_in_time);
+            }
             Ok(503) => self.refused.push(took),
             Ok(other) => self.failed.push(other.to_string()),
             Err(error) => self.failed.push(error.to_string()),
@@ -47,8 +52,8 @@ const SOCKETS: usize = 4_000;
 #[derive(Clone)]
 pub(super) struct Generator {
     address: String,
-    /// The most connections at once.
-    pub(super) most: usize,
+    /// How many requests the service does at once.
+    pub(super) places: usize,
     users: Arc<AtomicUsize>,
     idle: Arc<Mutex<Vec<TcpStream>>>,
     sockets: Arc<Semaphore>,
@@ -56,10 +61,17 @@ pub(super) struct Generator {
 }
 
 impl Generator {
-    pub(super) fn of(http: &Http, most: usize) -> Self {
+    pub(super) fn of(http: &Http, places: usize) -> Self {
         let address = http.address();
         let sockets = Arc::new(Semaphore::new(SOCKETS));
-        Self { address, most, users: Arc::default(), idle: Arc::default(), sockets, outcomes: Arc::default() }
+        Self {
+            address,
+            places,
+            users: Arc::default(),
+            idle: Arc::default(),
+            sockets,
+            outcomes: Arc::default(),
+        }
     }
 
     /// So many clients, each of which asks again when it was answered.
@@ -70,7 +82,7 @@ impl Generator {
             let generator = self.clone();
             all.spawn(async move {
                 while Instant::now() < until {
-                    generator.ask(Instant::now()).await;
+                    generator.ask(Instant::now(), until).await;
                 }
             });
         }
@@ -91,7 +103,7 @@ impl Generator {
                 }
                 asked += 1;
                 let generator = self.clone();
-                all.spawn(async move { generator.ask(due).await });
+                all.spawn(async move { generator.ask(due, began + during).await });
             }
             while all.try_join_next().is_some() {}
             sleep(Duration::from_millis(1)).await;
@@ -102,14 +114,18 @@ impl Generator {
 
     /// One request, which is done.
     pub(super) async fn one(&self) {
-        self.ask(Instant::now()).await;
+        self.ask(Instant::now(), Instant::now()).await;
         assert_eq!(self.outcomes().done.len(), 1, "the service has recovered");
     }
 
-    async fn ask(&self, due: Instant) {
+    async fn ask(&self, due: Instant, until: Instant) {
         let _socket = self.sockets.acquire().await.expect("it is never closed");
         let outcome = self.create().await;
-        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).note(outcome, due.elapsed());
+        self.outcomes.lock().unwrap_or_else(PoisonError::into_inner).note(
+            outcome,
+            due.elapsed(),
+            Instant::now() <= until,
+        );
     }
 
     async fn create(&self) -> std::io::Result<u16> {

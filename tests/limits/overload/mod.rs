@@ -11,10 +11,19 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use crate::kit::{Database, Http, Program, Roster, suite};
-use generator::Generator;
+use crate::kit::{Database, Gateway, Http, OnPostgres, Program, Roster, suite};
+use generator::{Generator, Outcomes};
 
-suite![a_service_that_is_asked_too_much_does_what_it_can];
+suite![
+    a_service_that_is_asked_too_much_does_what_it_can,
+    a_service_whose_database_is_slow_does_as_much_when_more_is_asked,
+];
+
+/// How long the way to a slow database is, and the way back.
+const SLOW: Duration = Duration::from_millis(100);
+
+/// A refusal that takes longer is slow, as is an answer about health.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 /// How long each load is kept up, where somebody wants to know how well the service bears it.
 fn measured() -> Option<Duration> {
@@ -22,58 +31,98 @@ fn measured() -> Option<Duration> {
     Some(Duration::from_secs(told.parse().expect("ROSTER_TEST_OVERLOAD is a number of seconds")))
 }
 
-async fn a_service_that_is_asked_too_much_does_what_it_can(given: Roster) {
-    let (measured, places) = (measured(), std::env::var("ROSTER_TEST_PLACES").ok());
-    let each = measured.unwrap_or(Duration::from_secs(2));
-    let places = places.unwrap_or_else(|| if measured.is_some() { "1024" } else { "64" }.to_owned());
-    let database = given.database().clone();
-    let mut roster = serving(&database, &places).await;
-    let generator =
-        Generator::of(&roster, 2 * places.parse::<usize>().expect("ROSTER_TEST_PLACES is a number"));
-
-    let mut peak = 0.0_f64;
-    for clients in [64, 1_024] {
-        let outcomes = generator.by(clients.min(generator.most / 2), each).await;
-        assert_eq!(outcomes.failed, Vec::<String>::new());
-        peak = peak.max(outcomes.rate(each));
-    }
-    let before = roster.process().memory().0;
-    eprintln!("{}: peak {peak:.0}/s, {} MiB", database.backend(), before / 1024);
+/// What is scarce here is the processors, which the clients need, too: how long they wait says little of the service.
+async fn a_service_that_is_asked_too_much_does_what_it_can(database: Database) {
+    let (mut roster, generator) = serving(&database, database.url()).await;
+    let peak = peak(&roster, &generator).await;
     for factor in [0.8, 2.0, 3.0, 5.0] {
-        let health = Health::watch(&roster);
-        let cpu = roster.process().cpu();
-        let outcomes = generator.at(factor * peak, each).await;
-        let cpu = roster.process().cpu().saturating_sub(cpu);
-        let health = health.end().await;
-        let memory = roster.process().memory().0;
-        eprintln!(
-            "{factor} times: done {:.0}/s ({:.0} % of peak), p50 {:?} p99 {:?}; refused {}, p50 {:?} p99 {:?}; \
-             failed {}; health p99 {:?}; {} MiB; {cpu:?} of CPU",
-            outcomes.rate(each),
-            100.0 * outcomes.rate(each) / peak,
-            percentile(&outcomes.done, 50),
-            percentile(&outcomes.done, 99),
-            outcomes.refused.len(),
-            percentile(&outcomes.refused, 50),
-            percentile(&outcomes.refused, 99),
-            outcomes.failed.len(),
-            percentile(&health, 99),
-            memory / 1024,
-        );
-        assert_eq!(outcomes.failed, Vec::<String>::new(), "each request is done, or refused with 503");
-        assert!(!outcomes.done.is_empty() && !health.is_empty());
-        if measured.is_some() && factor > 1.0 {
-            assert!(outcomes.rate(each) >= 0.9 * peak, "throughput falls under load");
-            assert!(percentile(&outcomes.refused, 99) <= Duration::from_millis(50), "a refusal is slow");
-            assert!(percentile(&health, 99) <= Duration::from_millis(50), "health is slow");
-            assert!(memory * 10 <= before * 12, "memory grows under load");
-        }
+        load(factor, peak, &mut roster, &generator).await;
     }
     generator.one().await;
 }
 
-async fn serving(database: &Database, places: &str) -> Roster {
-    Program::serving(database).and(["--max-requests", places, "--log", "warn"]).serve().await
+/// What is scarce here is places, as each is taken for long: whoever finds none is told so while that costs little.
+async fn a_service_whose_database_is_slow_does_as_much_when_more_is_asked(OnPostgres(database): OnPostgres) {
+    let gateway = Gateway::to(database.url()).await;
+    let (mut roster, generator) = serving(&database, &gateway.url(database.url())).await;
+    gateway.delay(SLOW);
+    let peak = peak(&roster, &generator).await;
+    let mut much = 0;
+    for factor in [0.8, 2.0, 3.0, 5.0] {
+        let Seen { outcomes, health, done } = load(factor, peak, &mut roster, &generator).await;
+        assert!(factor < 1.0 || done >= 0.9 * peak, "throughput falls under load");
+        if measured().is_some() {
+            assert!(percentile(&outcomes.refused, 99) <= AT_ONCE, "a refusal is slow");
+            assert!(percentile(&health, 99) <= AT_ONCE, "health is slow");
+            let memory = roster.process().memory().0;
+            if factor <= 2.0 {
+                much = memory;
+            }
+            assert!(memory * 10 <= much * 12, "memory grows with what is asked");
+        }
+    }
+    gateway.delay(Duration::ZERO);
+    generator.one().await;
+}
+
+async fn serving(database: &Database, url: &str) -> (Roster, Generator) {
+    let usual = if measured().is_some() { "1024" } else { "64" };
+    let places = std::env::var("ROSTER_TEST_PLACES").unwrap_or_else(|_| usual.to_owned());
+    let program = Program::serving_at(database, url).and(["--max-requests", &places, "--log", "warn"]);
+    let roster = program.serve().await;
+    let places: usize = places.parse().expect("ROSTER_TEST_PLACES is a number");
+    let generator = Generator::of(&roster, places);
+    (roster, generator)
+}
+
+fn each() -> Duration {
+    measured().unwrap_or(Duration::from_secs(2))
+}
+
+/// The most that is done in a second.
+async fn peak(roster: &Roster, generator: &Generator) -> f64 {
+    let mut peak = 0.0_f64;
+    for clients in [64, generator.places] {
+        let outcomes = generator.by(clients.min(generator.places), each()).await;
+        assert_eq!(outcomes.failed, Vec::<String>::new());
+        peak = peak.max(outcomes.rate(each()));
+    }
+    eprintln!("{}: peak {peak:.0}/s", roster.database().backend());
+    peak
+}
+
+/// What was seen under a load.
+struct Seen {
+    outcomes: Outcomes,
+    health: Vec<Duration>,
+    /// How many were done in a second.
+    done: f64,
+}
+
+/// So many times the peak is asked.
+async fn load(factor: f64, peak: f64, roster: &mut Roster, generator: &Generator) -> Seen {
+    let watched = Health::watch(roster);
+    let cpu = roster.process().cpu();
+    let outcomes = generator.at(factor * peak, each()).await;
+    let cpu = roster.process().cpu().saturating_sub(cpu);
+    let health = watched.end().await;
+    let done = outcomes.rate(each());
+    eprintln!(
+        "{factor} times: done {done:.0}/s ({:.0} % of peak), p50 {:?} p99 {:?}; refused {}, p50 {:?} p99 {:?}; \
+         failed {}; health p99 {:?}; {} MiB; {cpu:?} of CPU",
+        100.0 * done / peak,
+        percentile(&outcomes.done, 50),
+        percentile(&outcomes.done, 99),
+        outcomes.refused.len(),
+        percentile(&outcomes.refused, 50),
+        percentile(&outcomes.refused, 99),
+        outcomes.failed.len(),
+        percentile(&health, 99),
+        roster.process().memory().0 / 1024,
+    );
+    assert_eq!(outcomes.failed, Vec::<String>::new(), "each request is done, or refused with 503");
+    assert!(!outcomes.done.is_empty() && !health.is_empty());
+    Seen { outcomes, health, done }
 }
 
 /// Asks whether the service lives, while others ask it too much.
