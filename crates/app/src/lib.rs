@@ -14,6 +14,7 @@ mod door;
 mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
+mod gzip;
 pub mod http;
 mod no_broker;
 mod no_directory;

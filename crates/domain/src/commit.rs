@@ -1,6 +1,8 @@
 //! What is recorded beside a change, and on what it depends.
 
-use crate::{Timestamp, TraceContext, Version};
+use std::fmt;
+
+use crate::{Timestamp, TraceContext};
 
 /// What a write records in its transaction, beside the change itself and its event.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -74,6 +76,37 @@ impl<T> Written<T> {
         match self {
             Self::Now(outcome) | Self::Before(outcome) => outcome,
         }
+    }
+}
+
+/// The version of something that changes, as of a user: 1 when it is created, one more with every change.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Version(i64);
+
+impl Version {
+    /// The version of what was just created.
+    pub const FIRST: Self = Self(1);
+
+    /// `None` where `version` is less than 1.
+    pub const fn new(version: i64) -> Option<Self> {
+        if version >= 1 { Some(Self(version)) } else { None }
+    }
+
+    /// The version as a number.
+    pub const fn get(self) -> i64 {
+        self.0
+    }
+
+    /// The version after one more change.
+    #[must_use]
+    pub const fn next(self) -> Self {
+        Self(self.0.saturating_add(1))
+    }
+}
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
     }
 }
 

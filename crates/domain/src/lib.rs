@@ -128,7 +128,7 @@ mod time;
 mod trace;
 mod user;
 
-pub use commit::{Commit, Precondition, Receipt, Written};
+pub use commit::{Commit, Precondition, Receipt, Version, Written};
 pub use directory::{DirectoryId, DirectoryPerson};
 pub use error::{BoxError, BusinessRule, DomainError, Violation, Violations, chain};
 pub use event::{Change, Event, EventId, Position};
@@ -137,4 +137,4 @@ pub use inbound::{InboundChange, InboundEvent, InboundId};
 pub use page::{FeedLimit, Order, Page, PageLimit, UserFilter, UserQuery};
 pub use time::Timestamp;
 pub use trace::TraceContext;
-pub use user::{Email, Name, NamePrefix, NewUser, User, UserChanges, UserId, Version};
+pub use user::{Email, Name, NamePrefix, NewUser, User, UserChanges, UserId};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::{Timestamp, Violation, Violations};
+use crate::{Timestamp, Version, Violation, Violations};
 
 /// A user as it is stored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -118,37 +118,6 @@ impl UserId {
 }
 
 impl fmt::Display for UserId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-/// The version of a user: 1 when it is created, one more with every change.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Version(i64);
-
-impl Version {
-    /// The version of a user that was just created.
-    pub const FIRST: Self = Self(1);
-
-    /// `None` where `version` is less than 1.
-    pub const fn new(version: i64) -> Option<Self> {
-        if version >= 1 { Some(Self(version)) } else { None }
-    }
-
-    /// The version as a number.
-    pub const fn get(self) -> i64 {
-        self.0
-    }
-
-    /// The version after one more change.
-    #[must_use]
-    pub const fn next(self) -> Self {
-        Self(self.0.saturating_add(1))
-    }
-}
-
-impl fmt::Display for Version {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.fmt(f)
     }

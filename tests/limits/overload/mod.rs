@@ -82,7 +82,7 @@ fn each() -> Duration {
 /// The most that is done in a second.
 async fn peak(roster: &Roster, generator: &Generator) -> f64 {
     let mut peak = 0.0_f64;
-    for clients in [64, generator.places] {
+    for clients in [64, generator.places, generator.places] {
         let outcomes = generator.by(clients.min(generator.places), each()).await;
         assert_eq!(outcomes.failed, Vec::<String>::new());
         peak = peak.max(outcomes.rate(each()));

@@ -5,7 +5,8 @@ use roster_domain::NewUser;
 use serde_json::json;
 
 use super::reader::{Line, Next};
-use super::{Format, Gzip, Reader};
+use super::{Format, Reader};
+use crate::gzip::Gzip;
 
 /// An import reads the same in whatever parts it comes, compressed or not; and users that it has read read the same
 /// when they are written again. Of the input, the first byte says how long parts are.

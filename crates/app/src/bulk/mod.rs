@@ -3,7 +3,6 @@
 
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod gzip;
 mod importing;
 mod lines;
 mod reader;
@@ -15,7 +14,6 @@ use std::path::Path;
 
 use clap::ValueEnum;
 
-pub(crate) use gzip::Gzip;
 pub(crate) use importing::{Outcomes, outcomes};
 pub(crate) use reader::Reader;
 pub(crate) use report::Report;

@@ -3,10 +3,10 @@ use std::io;
 use bytes::{Buf, Bytes};
 use roster_domain::{Email, Name, NewUser, Violation};
 
-use super::gzip::Gunzip;
 use super::lines::{Lines, TooLong};
 use super::records::{MAX_COLUMNS, Record, Records, Unreadable};
 use super::{Format, MAX_LINE_BYTES};
+use crate::gzip::Gunzip;
 use crate::http::{ApiError, Object};
 
 /// A line of an import, as far as it could be read.
@@ -182,7 +182,7 @@ mod tests {
     }
 
     fn compressed(plain: &[u8]) -> Vec<u8> {
-        let mut gzip = super::super::Gzip::default();
+        let mut gzip = crate::gzip::Gzip::default();
         let mut compressed = gzip.part(plain).unwrap();
         compressed.extend(gzip.end().unwrap());
         compressed

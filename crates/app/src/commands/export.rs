@@ -9,9 +9,10 @@ use roster_domain::ports::UserRepository;
 
 use super::progress::Progress;
 use super::{STANDARD, format};
-use crate::bulk::{Format, Gzip, Writer, is_gzip};
+use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::gzip::Gzip;
 use crate::telemetry::logging;
 use crate::{setup, wiring};
 

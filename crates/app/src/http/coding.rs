@@ -12,7 +12,7 @@ use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use futures_util::{Stream, TryStreamExt, future, stream};
 
 use super::accept;
-use crate::bulk::Gzip;
+use crate::gzip::Gzip;
 
 /// From how many bytes on a body is compressed: a shorter one takes a packet either way.
 const WORTHWHILE: u64 = 1024;

@@ -325,7 +325,7 @@ fn events_of_new_people_take_effect_together_and_the_others_are_left() {
         let outcomes = inbound.apply_new(&events).await;
 
         let now = Some(Written::Now(()));
-        assert_eq!(outcomes, [None, now.clone(), None, Some(Written::Before(())), now]);
+        assert_eq!(outcomes, [None, now, None, Some(Written::Before(())), now]);
         assert_eq!(named(&store, "eve").await, Some(("Eve".to_owned(), 1)));
         assert_eq!(named(&store, "ada").await, Some(("Ada".to_owned(), 1)), "it is left to others");
         assert_eq!(named(&store, "bob").await, None);

@@ -28,7 +28,7 @@ impl Gzip {
 }
 
 /// Decompresses parts. Several compressed files, one after the other, are one.
-pub(super) struct Gunzip(MultiGzDecoder<Vec<u8>>);
+pub(crate) struct Gunzip(MultiGzDecoder<Vec<u8>>);
 
 impl Default for Gunzip {
     fn default() -> Self {
@@ -38,16 +38,16 @@ impl Default for Gunzip {
 
 impl Gunzip {
     /// How much is best decompressed at once: a part may become a thousand times as long.
-    pub(super) const PART: usize = 512;
+    pub(crate) const PART: usize = 512;
 
     /// What a part holds; up to where it is broken, where it is.
-    pub(super) fn part(&mut self, compressed: &[u8]) -> (Vec<u8>, io::Result<()>) {
+    pub(crate) fn part(&mut self, compressed: &[u8]) -> (Vec<u8>, io::Result<()>) {
         let read = self.0.write_all(compressed).and_then(|()| self.0.flush());
         (std::mem::take(self.0.get_mut()), read)
     }
 
     /// What comes after the last part, and whether all that was compressed is there.
-    pub(super) fn end(&mut self) -> (Vec<u8>, io::Result<()>) {
+    pub(crate) fn end(&mut self) -> (Vec<u8>, io::Result<()>) {
         let whole = self.0.try_finish();
         (std::mem::take(self.0.get_mut()), whole)
     }
