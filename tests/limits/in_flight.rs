@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Database, Program, Raw, Reply, Roster, StandIn, USERS, suite};
+use crate::kit::{Database, Output, Program, Raw, Reply, Roster, StandIn, USERS, suite};
 
 suite![
     a_request_without_a_place_is_refused_at_once,
@@ -57,15 +57,19 @@ async fn a_request_without_a_place_is_refused_at_once(database: Database) {
 
 // Seen to fail where each is an error, with a line of its own.
 async fn requests_without_a_place_are_told_of_together(database: Database) {
-    let (roster, _waiting, _directory) = full(&database).await;
+    let (mut roster, _waiting, _directory) = full(&database).await;
     for answer in join_all((0..100).map(|_| roster.get(USERS).into_future())).await {
         answer.error(503, "unavailable");
     }
-    let log = roster.stop().await.stderr;
-    let told = |message: &str| log.lines().filter(|line| line.contains(message)).count();
-    let lines = told("refused requests: all places are taken");
+    let refused = |line: &str| line.split_once(" refused=")?.1.split(' ').next()?.parse().ok();
+    let all_are_told = |output: &Output| {
+        let told: Vec<usize> = output.stderr.lines().filter_map(refused).collect();
+        (told.iter().sum::<usize>() == 100).then_some(told.len())
+    };
+    let lines = roster.process().wait_for("all are told of", all_are_told).await;
     assert!((1..=5).contains(&lines), "one a second: {lines}");
-    assert!(told("could not answer") <= PLACES, "{log}");
+    let log = roster.stop().await.stderr;
+    assert!(log.lines().filter(|line| line.contains("could not answer")).count() <= PLACES, "{log}");
 }
 
 async fn health_and_measurements_need_no_place(database: Database) {

@@ -2,6 +2,7 @@
 //! test, on an empty store.
 
 mod numbering;
+mod receipts;
 mod statements;
 
 use std::sync::Arc;
@@ -17,7 +18,10 @@ pub(crate) fn suite() -> Vec<Trial> {
     let users = trials("users", USERS, |check, on| check(&*on.users));
     let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
     let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
-    [users, events, outbox, numbering::suite(), statements::suite()].into_iter().flatten().collect()
+    [users, events, outbox, numbering::suite(), receipts::suite(), statements::suite()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// A test of each behaviour on each store.

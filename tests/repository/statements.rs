@@ -67,6 +67,12 @@ async fn do_everything(store: &Postgres, round: &str) {
     users.create(new(&format!("{round}.bob")), once).await.expect("it is repeated");
     let many = (0..5).map(|nth| (new(&format!("{round}.{nth}")), commit(None))).collect();
     users.create_many(many).await.expect("the store answers");
+    let once = |local: &str| (new(&format!("{round}.{local}")), commit(Some(&format!("{round} {local}"))));
+    let taken = (new(round), commit(Some(&format!("{round} taken"))));
+    for _ in 0..2 {
+        let many = vec![once("eve"), taken.clone(), once("kim")];
+        users.create_many(many).await.expect("the store answers");
+    }
     let changes = UserChanges { email: None, name: Some(name("Ada King")) };
     users.update(ada.id, changes, Precondition::Any, commit(None)).await.expect("it is there");
     let (unchanged, once) = (UserChanges::default(), commit(Some(&format!("{round} update"))));

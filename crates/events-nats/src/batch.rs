@@ -93,29 +93,36 @@ fn waves<T>(events: &[T], company: impl Fn(&T) -> Company) -> impl Iterator<Item
 /// An event whose turn has come.
 struct Turn<'a> {
     received: &'a Received,
-    /// The step of its trace that handles it.
-    step: Span,
+    /// The step of its trace that handles it, once that has begun.
+    step: Option<Span>,
     judged: Option<Judged>,
 }
 
-impl<'a> Turn<'a> {
-    fn begin(received: &'a Received) -> Self {
-        let trace = received.event.as_ref().ok().and_then(|event| event.trace.as_ref());
-        Self { received, step: trace::processing(&received.message, trace), judged: None }
+impl<'a> From<&'a Received> for Turn<'a> {
+    fn from(received: &'a Received) -> Self {
+        Self { received, step: None, judged: None }
+    }
+}
+
+impl Turn<'_> {
+    fn step(&mut self) -> Span {
+        let Received { message, event, .. } = self.received;
+        let trace = event.as_ref().ok().and_then(|event| event.trace.as_ref());
+        self.step.get_or_insert_with(|| trace::processing(message, trace)).clone()
     }
 
-    /// The event, if it can be read, as a part of its step.
-    fn event(&self) -> Option<InboundEvent> {
-        let mut event = self.received.event.clone().ok()?;
-        event.trace = trace::place(&self.step).or(event.trace);
+    /// The event, as a part of its step, where it tells of somebody who may be new.
+    fn saved(&mut self) -> Option<InboundEvent> {
+        let mut event = self.received.event.clone().ok().filter(|event| event.change.saved().is_some())?;
+        event.trace = trace::place(&self.step()).or(event.trace);
         Some(event)
     }
 }
 
 /// Lets events take effect together, as far as they tell of new people; the others are left.
 async fn together(turns: &mut [Turn<'_>], inbound: &InboundService) {
-    let readable = turns.iter_mut().filter_map(|turn| Some((turn.event()?, &mut turn.judged)));
-    let (events, judged): (Vec<_>, Vec<_>) = readable.unzip();
+    let saved = turns.iter_mut().filter_map(|turn| Some((turn.saved()?, &mut turn.judged)));
+    let (events, judged): (Vec<_>, Vec<_>) = saved.unzip();
     for (judged, applied) in judged.into_iter().zip(inbound.apply_new(&events).await) {
         *judged = applied.map(Judged::from);
     }
@@ -141,9 +148,12 @@ impl<'a> Batch<'a> {
 
     async fn settle_all(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         for (nth, wave) in waves(&self.received, Received::company).enumerate() {
-            let mut turns: Vec<_> = wave.iter().map(Turn::begin).collect();
+            let mut turns: Vec<_> = wave.iter().map(Turn::from).collect();
             if turns.len() > 1 {
-                together(&mut turns, inbound).await;
+                tokio::select! {
+                    () = together(&mut turns, inbound) => {}
+                    () = stop.clone() => return self.give_back().await,
+                }
             }
             let settle = |turn| self.settle(turn, nth == 0, inbound, stop);
             let settled = stream::iter(turns.into_iter().map(settle).collect::<Vec<_>>());
@@ -158,12 +168,13 @@ impl<'a> Batch<'a> {
     /// before.
     async fn settle(
         &self,
-        turn: Turn<'_>,
+        mut turn: Turn<'_>,
         is_first: bool,
         inbound: &InboundService,
         stop: &Stop,
     ) -> Result<bool, BoxError> {
-        let Turn { received: Received { message, event, is_settled }, step, judged } = turn;
+        let traced = turn.step();
+        let Turn { received: Received { message, event, is_settled }, judged, .. } = turn;
         let info = message.info()?;
         let span = info_span!("event", subject = %message.subject, sequence = info.stream_sequence);
         let judged = match judged {
@@ -172,7 +183,7 @@ impl<'a> Batch<'a> {
                 Judge { inbound, config: self.config, stop, is_first }
                     .judge(message, event.as_ref())
                     .instrument(span.clone())
-                    .instrument(step.clone())
+                    .instrument(traced.clone())
                     .await
             }
         };
@@ -181,7 +192,7 @@ impl<'a> Batch<'a> {
             Judged::Applied => "applied",
             Judged::Repeated => "repeated",
             Judged::Dead(reason) => {
-                step.record("otel.status_code", "error");
+                traced.record("otel.status_code", "error");
                 span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
                 self.dead_letters.put(message, &reason).await?;
                 "dead_lettered"

@@ -1,7 +1,7 @@
 //! Many new users and their events, in one statement however many they are.
 //!
 //! Ids are drawn in the order that is asked, and then rows go in by what they are known by, so that two of these
-//! statements wait for each other in one order and never deadlock.
+//! statements wait for each other in one order and never deadlock with each other.
 
 use std::collections::HashMap;
 
@@ -162,6 +162,7 @@ async fn before(conn: &mut AsyncPgConnection, receipt: &Receipt) -> Result<Outco
     match kept.and_then(|json| receipts::outcome(receipt, json)) {
         Ok(user) => Ok(Ok(Written::Before(user))),
         Err(Error::Answer(answer)) => Ok(Err(answer)),
+        Err(error @ Error::BrokenRow(_)) => Ok(Err(error.into())),
         Err(error) => Err(error),
     }
 }

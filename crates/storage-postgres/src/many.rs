@@ -17,8 +17,8 @@ const BATCH: usize = 1_000;
 pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
 
 /// Creates in the order that is asked, as many as follow each other in one transaction: those without a receipt, and
-/// those with one, each another. Where those with one fail together, each has a transaction of its own: none fails for
-/// what another one waits for.
+/// those with one, each another. Where those with one fail together, each has a transaction of its own, and none fails
+/// for what another one waits for.
 ///
 /// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
 /// was done before stays.
@@ -72,11 +72,15 @@ fn batches(asked: Vec<(NewUser, Commit)>) -> VecDeque<Vec<(NewUser, Commit)>> {
     batches
 }
 
-/// One create with a receipt. What the port answers is its own outcome; anything else fails the rest too.
+/// One create with a receipt. What the port answers is its own outcome, as is what spares the connection; anything else
+/// fails the rest too.
 async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outcome>, Error> {
     match pool.commit(Once(Write::Create(new), commit)).await {
         Ok(written) => Ok(vec![Ok(written)]),
         Err(Error::Answer(answer)) => Ok(vec![Err(answer)]),
+        Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
+            Ok(vec![Err(Error::Database(error).into())])
+        }
         Err(error) => Err(error),
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use diesel::SqliteConnection;
+use diesel::connection::Connection;
 use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser, User, Written};
 
@@ -15,8 +16,7 @@ const BATCH: usize = 1_000;
 
 type Outcome = Result<Written<User>, UserRepositoryError>;
 
-/// Creates in the order that is asked: those without a receipt share transactions, as many as follow each
-/// other, and each that has one has its own.
+/// Creates in the order that is asked, as many as follow each other in one transaction.
 ///
 /// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
 /// was done before stays.
@@ -24,19 +24,9 @@ pub(crate) async fn create(writer: &Writer, asked: Vec<(NewUser, Commit)>) -> Re
     let mut outcomes = Vec::with_capacity(asked.len());
     let all = asked.len();
     let mut asked = asked.into_iter().peekable();
-    while let Some((new, commit)) = asked.next() {
-        let done = if commit.receipt.is_some() {
-            once(writer, new, commit).await
-        } else {
-            let mut batch = vec![(new, commit)];
-            while batch.len() < BATCH
-                && let Some((new, commit)) = asked.next_if(|(_, commit)| commit.receipt.is_none())
-            {
-                batch.push((new, commit));
-            }
-            writer.transaction(move |conn| create_all(conn, &batch)).await
-        };
-        match done {
+    while asked.peek().is_some() {
+        let batch: Vec<_> = asked.by_ref().take(BATCH).collect();
+        match writer.transaction(move |conn| create_all(conn, &batch)).await {
             Ok(done) => outcomes.extend(done),
             Err(error) if outcomes.is_empty() => return Err(error),
             Err(error) => {
@@ -46,15 +36,6 @@ pub(crate) async fn create(writer: &Writer, asked: Vec<(NewUser, Commit)>) -> Re
         }
     }
     Ok(outcomes)
-}
-
-/// One create with a receipt. What the port answers is its own outcome; anything else fails the rest too.
-async fn once(writer: &Writer, new: NewUser, commit: Commit) -> Result<Vec<Outcome>, Error> {
-    match writer.transaction(move |conn| Once(Write::Create(new), commit).run(conn)).await {
-        Ok(written) => Ok(vec![Ok(written)]),
-        Err(Error::Answer(answer)) => Ok(vec![Err(answer)]),
-        Err(error) => Err(error),
-    }
 }
 
 /// An error as often as there are creates that it failed.
@@ -73,13 +54,21 @@ fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
     .take(times)
 }
 
-/// Creates without receipts, in one transaction. One whose e-mail is taken changed nothing, and so does not
-/// spoil the others.
+/// Creates in one transaction. One that fails takes back its own steps alone: there are none where its e-mail is taken
+/// and it has no receipt, and else it has a savepoint.
 fn create_all(conn: &mut SqliteConnection, batch: &[(NewUser, Commit)]) -> Result<Vec<Outcome>, Error> {
-    let each = batch.iter().map(|(new, commit)| match write::create(conn, new, commit) {
-        Ok(user) => Ok(Ok(Written::Now(user))),
-        Err(Error::Answer(answer)) => Ok(Err(answer)),
-        Err(error) => Err(error),
+    let each = batch.iter().map(|(new, commit)| {
+        let done = if commit.receipt.is_none() {
+            write::create(conn, new, commit).map(Written::Now)
+        } else {
+            let once = Once(Write::Create(new.clone()), commit.clone());
+            conn.transaction(|conn| once.run(conn))
+        };
+        match done {
+            Ok(written) => Ok(Ok(written)),
+            Err(Error::Answer(answer)) => Ok(Err(answer)),
+            Err(error) => Err(error),
+        }
     });
     each.collect()
 }

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use futures_util::stream::BoxStream;
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{
-    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, TraceContext, User, UserChanges, UserId,
-    UserQuery, Written,
+    Commit, Email, NewUser, Page, Precondition, Receipt, Timestamp, User, UserChanges, UserId, UserQuery,
+    Written,
 };
 use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span};
@@ -39,14 +39,20 @@ async fn within<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<
     outcome
 }
 
-/// A commit that is part of the span; or still of what it was part of, where that is another trace, or the span is
-/// not sampled or not wanted.
+/// A commit that is part of the span; or of what it was part of, where that is not sampled or not wanted.
 fn part_of(span: &Span, commit: Commit) -> Commit {
-    let is_elsewhere =
-        |here: &TraceContext| commit.trace.as_ref().is_some_and(|trace| trace.trace_id() != here.trace_id());
-    let here = span.in_scope(traces::current).filter(|here| !is_elsewhere(here));
+    let here = span.in_scope(traces::current);
     let trace = here.or_else(|| commit.trace.clone());
     commit.traced(trace)
+}
+
+/// The same of one of many commits that share the span: one that is part of another trace stays there.
+fn one_part_of(span: &Span, commit: Commit) -> Commit {
+    let is_elsewhere = match (span.in_scope(traces::current), &commit.trace) {
+        (Some(here), Some(trace)) => here.trace_id() != trace.trace_id(),
+        _ => false,
+    };
+    if is_elsewhere { commit } else { part_of(span, commit) }
 }
 
 #[async_trait]
@@ -75,7 +81,7 @@ impl UserRepository for Traced {
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
         let span = step!("users.create_many");
-        let new = new.into_iter().map(|(new, commit)| (new, part_of(&span, commit))).collect();
+        let new = new.into_iter().map(|(new, commit)| (new, one_part_of(&span, commit))).collect();
         within(span, self.0.create_many(new)).await
     }
 

@@ -3,15 +3,16 @@
 
 use std::cell::Cell;
 use std::rc::Rc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpMessage, web};
 use metrics::counter;
+use tokio::time::sleep;
 use tracing::warn;
 
 use super::Limits;
@@ -27,15 +28,17 @@ pub struct InFlight(Arc<Places>);
 struct Places {
     most: usize,
     taken: AtomicUsize,
+    /// How many requests found none, of which the log has not told.
     untold: AtomicU64,
-    last_told: Mutex<Option<Instant>>,
+    /// Whether somebody is about to tell.
+    is_telling: AtomicBool,
 }
 
 impl InFlight {
     /// So many at once.
     pub fn at_most(most: usize) -> Self {
-        let (taken, untold, last_told) = Default::default();
-        Self(Arc::new(Places { most, taken, untold, last_told }))
+        let (untold, is_telling) = (AtomicU64::new(0), AtomicBool::new(false));
+        Self(Arc::new(Places { most, taken: AtomicUsize::new(0), untold, is_telling }))
     }
 
     /// A place for a request.
@@ -46,17 +49,31 @@ impl InFlight {
 }
 
 impl Places {
-    /// Counts a request that found no place, and tells of those that were not told of when it is time to.
-    fn refuse(&self) {
+    /// Counts a request that found no place, and sees to it that the log tells of it, with those that come soon after.
+    fn refuse(self: &Arc<Self>) {
         counter!("roster_requests_shed_total").increment(1);
         self.untold.fetch_add(1, Ordering::Relaxed);
-        // Where another tells at the moment, the next one tells of this.
-        let Ok(mut last_told) = self.last_told.try_lock() else { return };
-        if last_told.is_none_or(|last_told| last_told.elapsed() >= TELLING) {
-            *last_told = Some(Instant::now());
-            let (refused, places) = (self.untold.swap(0, Ordering::Relaxed), self.most);
+        if !self.is_telling.swap(true, Ordering::Relaxed) {
+            let places = self.clone();
+            tokio::spawn(async move {
+                sleep(TELLING).await;
+                places.is_telling.store(false, Ordering::Relaxed);
+                places.tell();
+            });
+        }
+    }
+
+    fn tell(&self) {
+        let (refused, places) = (self.untold.swap(0, Ordering::Relaxed), self.most);
+        if refused > 0 {
             warn!(refused, places, "refused requests: all places are taken");
         }
+    }
+}
+
+impl Drop for Places {
+    fn drop(&mut self) {
+        self.tell();
     }
 }
 
