@@ -132,7 +132,8 @@ async fn tell(context: &Context, events: usize) {
 }
 
 async fn stored(database: &Database) -> usize {
-    let query = roster_domain::UserQuery { with_total: true, ..Default::default() };
+    let mut query = roster_domain::UserQuery::default();
+    query.with_total = true;
     let page = database.ports().users.list(&query).await.expect("users can be listed");
     usize::try_from(page.total.expect("it was asked for")).expect("a number of users")
 }

@@ -207,12 +207,11 @@ impl Ports {
 
 /// What a repository promises does not depend on how busy this machine is.
 fn patient(url: &str) -> PostgresConfig {
-    PostgresConfig {
-        pool_wait: PATIENCE,
-        connect_timeout: PATIENCE,
-        statement_timeout: PATIENCE,
-        ..PostgresConfig::new(url)
+    let mut config = PostgresConfig::new(url);
+    for time in [&mut config.pool_wait, &mut config.connect_timeout, &mut config.statement_timeout] {
+        *time = PATIENCE;
     }
+    config
 }
 
 /// Brings the schema into a database on PostgreSQL.

@@ -5,7 +5,7 @@ use futures_util::TryStreamExt;
 use roster_domain::ports::{EventLog, HealthCheck, Outbox, UserRepository};
 use roster_domain::{
     Commit, Email, Name, NamePrefix, NewUser, Order, Position, Precondition, Receipt, Timestamp, UserChanges,
-    UserFilter, UserId, UserQuery,
+    UserId, UserQuery,
 };
 use roster_storage_postgres::{Postgres, PostgresConfig};
 
@@ -28,8 +28,9 @@ suite![what_was_done_once_on_a_connection_is_prepared_there];
 /// Seen to fail with `UPDATE`, upserts and texts of our own as Diesel has them.
 async fn what_was_done_once_on_a_connection_is_prepared_there(OnPostgres(database): OnPostgres) {
     let wire = Wire::to(database.url()).await;
-    let store = Postgres::new(PostgresConfig { pool_size: 1, ..PostgresConfig::new(wire.url()) })
-        .expect("the URL is one");
+    let mut config = PostgresConfig::new(wire.url());
+    config.pool_size = 1;
+    let store = Postgres::new(config).expect("the URL is one");
     store.migrate().await.expect("the database can be migrated");
     let mut lead = store.outbox().lead().await.expect("the lock can be asked for").expect("it is free");
 
@@ -83,7 +84,7 @@ async fn do_everything(store: &Postgres, round: &str) {
     users.find(ada.id).await.expect("the store answers").expect("it is there");
     users.find_by_email(&bob.email).await.expect("the store answers").expect("it is there");
     users.find_by_emails(&[ada.email.clone(), bob.email.clone()]).await.expect("the store answers");
-    for query in queries(bob.email.clone(), ada.id) {
+    for query in queries(&bob.email, ada.id) {
         users.list(&query).await.expect("the store answers");
     }
     users.export().try_collect::<Vec<_>>().await.expect("the store answers");
@@ -102,17 +103,20 @@ async fn do_everything(store: &Postgres, round: &str) {
     outbox.rewind(Position::START).await.expect("the store answers");
 }
 
-fn queries(email: Email, after: UserId) -> Vec<UserQuery> {
-    let plain = UserQuery::default();
-    let by_email = UserFilter { email: Some(email), ..UserFilter::default() };
-    let by_name = UserFilter { name: NamePrefix::parse("A").ok(), ..UserFilter::default() };
-    vec![
-        UserQuery { with_total: true, ..plain.clone() },
-        UserQuery { after: Some(after), ..plain.clone() },
-        UserQuery { order: Order::Descending, ..plain.clone() },
-        UserQuery { filter: by_email, ..plain.clone() },
-        UserQuery { filter: by_name, ..plain },
-    ]
+fn queries(email: &Email, after: UserId) -> Vec<UserQuery> {
+    let each: [&dyn Fn(&mut UserQuery); 5] = [
+        &|query| query.with_total = true,
+        &|query| query.after = Some(after),
+        &|query| query.order = Order::Descending,
+        &|query| query.filter.email = Some(email.clone()),
+        &|query| query.filter.name = NamePrefix::parse("A").ok(),
+    ];
+    let query = |ask_for: &dyn Fn(&mut UserQuery)| {
+        let mut query = UserQuery::default();
+        ask_for(&mut query);
+        query
+    };
+    each.into_iter().map(query).collect()
 }
 
 fn now() -> Timestamp {

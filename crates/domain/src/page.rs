@@ -5,6 +5,7 @@ use crate::{Email, NamePrefix, Position, User, UserId, Violation};
 
 /// Which users to list, and how many.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserQuery {
     /// Only users that all of these hold for.
     pub filter: UserFilter,
@@ -20,6 +21,7 @@ pub struct UserQuery {
 
 /// What users must have to be listed.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct UserFilter {
     /// Exactly this e-mail.
     pub email: Option<Email>,

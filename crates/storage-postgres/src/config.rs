@@ -3,6 +3,7 @@ use std::time::Duration;
 
 /// How to reach a PostgreSQL server, and how long to wait for it.
 #[derive(Clone)]
+#[non_exhaustive]
 pub struct PostgresConfig {
     /// `postgres://user:password@host:port/database?options`, as [`tokio_postgres::Config`] takes it, and with
     /// libpq's `sslmode` (`disable`, `prefer`, `require`, `verify-ca`, `verify-full`; `prefer` by default) and

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 /// Which file to keep users in, and how long to wait for it.
 #[derive(Debug, Clone)]
+#[non_exhaustive]
 pub struct SqliteConfig {
     /// The file, made where there is none; its folder has to be there. Beside it SQLite keeps two more, of
     /// the same name with `-wal` and `-shm`, and whoever publishes its events locks one with `-lead`.

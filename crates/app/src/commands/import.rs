@@ -54,7 +54,8 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let (file, length) = open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
     let failed = Failed::to(args.errors.as_deref(), &args.file)?;
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
-    let options = ImportOptions { dry_run: args.dry_run, resume: true };
+    let mut options = ImportOptions::default();
+    (options.dry_run, options.resume) = (args.dry_run, true);
     let report = setup::runtime()?.block_on(async {
         let users = if args.dry_run {
             wiring::users_there(&config.database).await?

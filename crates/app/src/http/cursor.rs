@@ -73,11 +73,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn query(order: Order, email: Option<&str>, name: Option<&str>) -> UserQuery {
-        let filter = UserFilter {
-            email: email.map(|email| Email::parse(email).unwrap()),
-            name: name.map(|name| NamePrefix::parse(name).unwrap()),
-        };
-        UserQuery { order, filter, ..UserQuery::default() }
+        let mut query = UserQuery::default();
+        query.order = order;
+        query.filter.email = email.map(|email| Email::parse(email).unwrap());
+        query.filter.name = name.map(|name| NamePrefix::parse(name).unwrap());
+        query
     }
 
     #[test]

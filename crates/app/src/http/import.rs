@@ -63,7 +63,9 @@ impl ImportRequest {
         let report = broken.take(parameters.value("report").map_or_else(|| Ok(Report::default()), report));
         match (dry_run, report) {
             (Some(dry_run), Some(report)) => {
-                Ok(Self { format, is_gzip, options: ImportOptions { dry_run, resume: false }, report })
+                let mut options = ImportOptions::default();
+                options.dry_run = dry_run;
+                Ok(Self { format, is_gzip, options, report })
             }
             _ => Err(broken.into()),
         }

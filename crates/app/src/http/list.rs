@@ -4,9 +4,7 @@ use std::future::{Ready, ready};
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
-use roster_domain::{
-    Email, NamePrefix, Order, PageLimit, UserFilter, UserId, UserQuery, Violation, Violations,
-};
+use roster_domain::{Email, NamePrefix, Order, PageLimit, UserId, UserQuery, Violation, Violations};
 
 use super::cursor;
 use super::error::ApiError;
@@ -43,9 +41,11 @@ impl ListRequest {
 
         let after = value("after");
         let query = if let Ok(email) = value("email").map(Email::parse).transpose() {
-            let filter = UserFilter { email, name };
-            let after = after.map(|cursor| cursor::decode(cursor, order, &filter)).transpose()?;
-            Some(UserQuery { filter, order, after, limit, with_total })
+            let mut query = UserQuery::default();
+            (query.filter.email, query.filter.name) = (email, name);
+            (query.order, query.limit, query.with_total) = (order, limit, with_total);
+            query.after = after.map(|cursor| cursor::decode(cursor, order, &query.filter)).transpose()?;
+            Some(query)
         } else {
             // Where nobody can be found there is no page to come after another.
             after.map_or(Ok(()), |cursor| Err(cursor::of_another_list(cursor)))?;

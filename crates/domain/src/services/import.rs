@@ -25,6 +25,7 @@ impl ImportService {
 
 /// How an import is done.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ImportOptions {
     /// Nothing is written. Told are broken rules, and e-mails that other users have at the time; not told is
     /// that an e-mail stands twice among the lines, as that would take memory for all of them.
