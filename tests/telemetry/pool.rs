@@ -67,7 +67,14 @@ async fn connections_are_measured_as_they_are_lent_and_waited_for(database: Data
     let before = waited(&roster).await;
 
     let holding = hold(&database).await;
-    let creating = (0..4).map(|nth| roster.post(USERS, &new_user(&format!("user{nth}"))).into_future());
+    // Those that come at once may share a connection.
+    let creating = (0..40).map(|nth| {
+        let create = roster.post(USERS, &new_user(&format!("user{nth}"))).into_future();
+        async move {
+            sleep(Duration::from_millis(10 * nth)).await;
+            create.await
+        }
+    });
     let creating = tokio::spawn(join_all(creating.collect::<Vec<_>>()));
     becomes(&roster, pool, 1.0, |pending| pending >= 1.0).await;
     sleep(Duration::from_millis(300)).await;
