@@ -42,7 +42,6 @@ async fn beside(database: &Database, other: &str) -> Vec<String> {
     told.collect()
 }
 
-/// Seen to fail where creates that failed together are not done again.
 async fn none_fails_for_a_receipt_that_is_being_claimed(OnPostgres(database): OnPostgres) {
     let claim = "INSERT INTO receipts (scope, key, fingerprint, recorded_at, expires_at) \
                  VALUES ('test', 'bob', decode(repeat('01', 32), 'hex'), now(), now())";
