@@ -93,18 +93,6 @@ async fn has_unnumbered(conn: &mut AsyncPgConnection, (): ()) -> Result<bool, Er
     Ok(PlannedAnew(first).execute(conn).await? > 0)
 }
 
-/// Records what a write did, in its transaction. The row of the entity is locked by then, so that the
-/// events of one entity have their ids in the order of its versions.
-pub(crate) async fn record(
-    conn: &mut AsyncPgConnection,
-    change: &Change,
-    commit: &Commit,
-) -> Result<(), Error> {
-    let row = NewEventRow::try_from((change, commit))?;
-    diesel::insert_into(events::table).values(row).execute(conn).await?;
-    Ok(())
-}
-
 /// Gives positions to committed events.
 ///
 /// The counter's row is locked by a statement of its own. Whoever gets it sees, by the next statement, all

@@ -21,6 +21,7 @@
 //! A program of its own can work on the database that a Roster serves from, beside it: whatever it writes by these
 //! ports is an event like any other, and the Roster publishes it.
 
+mod change;
 mod config;
 mod connector;
 mod create;

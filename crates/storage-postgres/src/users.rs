@@ -10,6 +10,7 @@ use roster_domain::{
     Written,
 };
 
+use crate::change::ChangeAsRead;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::lines::Lines;
@@ -17,7 +18,7 @@ use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
 use crate::shared::Shared;
-use crate::write::{Acknowledge, Once, Write};
+use crate::write::{Acknowledge, Edit, Edited, Once, Write};
 use crate::{list, many};
 
 /// The users on PostgreSQL.
@@ -71,11 +72,11 @@ impl UserRepository for PgUsers {
         precondition: Precondition,
         commit: Commit,
     ) -> Result<Written<User>> {
-        self.once(Write::Update(id, changes, precondition), commit).await
+        self.edit(Edit { id, precondition, to: Edited::Changed(changes) }, commit).await
     }
 
     async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
-        self.once(Write::Delete(id, precondition), commit).await
+        self.edit(Edit { id, precondition, to: Edited::Deleted }, commit).await
     }
 
     async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
@@ -88,6 +89,22 @@ impl UserRepository for PgUsers {
 }
 
 impl PgUsers {
+    /// Changes a user as it is read, in one statement. Where that comes too late, as somebody else has changed it
+    /// meanwhile, or where there is a receipt, that takes a transaction.
+    async fn edit(&self, edit: Edit, commit: Commit) -> Result<Written<User>> {
+        if commit.receipt.is_none() {
+            let before = edit.of(self.find(edit.id).await?)?;
+            let Some(change) = edit.change(&before, commit.at) else {
+                return Ok(Written::Now(before));
+            };
+            let at_once = ChangeAsRead(before.version, change, commit.clone());
+            if let Some(changed) = self.pool.commit(at_once).await? {
+                return Ok(Written::Now(changed));
+            }
+        }
+        self.once(Write::Edit(edit), commit).await
+    }
+
     async fn once(&self, write: Write, commit: Commit) -> Result<Written<User>> {
         Ok(self.pool.commit(Once(write, commit)).await?)
     }

@@ -7,20 +7,30 @@ use roster_domain::{
     Change, Commit, NewUser, Precondition, Receipt, Timestamp, User, UserChanges, UserId, Written,
 };
 
+use crate::change::ChangeAsRead;
 use crate::create::create;
 use crate::error::Error;
-use crate::events;
-use crate::prepared::Prepared;
 use crate::receipts::{self, Claim};
-use crate::rows::{ChangedUserRow, UserRow};
+use crate::rows::UserRow;
 use crate::schema::users;
 use crate::transaction::Unit;
 
 /// What is to become of a user.
 pub(crate) enum Write {
     Create(NewUser),
-    Update(UserId, UserChanges, Precondition),
-    Delete(UserId, Precondition),
+    Edit(Edit),
+}
+
+/// What is to become of a user that is there.
+pub(crate) struct Edit {
+    pub(crate) id: UserId,
+    pub(crate) precondition: Precondition,
+    pub(crate) to: Edited,
+}
+
+pub(crate) enum Edited {
+    Changed(UserChanges),
+    Deleted,
 }
 
 /// A write, done once for the receipt of its commit.
@@ -67,78 +77,48 @@ impl Write {
     async fn run(&self, conn: &mut AsyncPgConnection, commit: &Commit) -> Result<User, Error> {
         match self {
             Self::Create(new) => create(conn, new, commit).await,
-            Self::Update(id, changes, precondition) => update(conn, *id, changes, precondition, commit).await,
-            Self::Delete(id, precondition) => delete(conn, *id, precondition, commit).await,
+            Self::Edit(edit) => edit.run(conn, commit).await,
         }
     }
 }
 
-async fn update(
-    conn: &mut AsyncPgConnection,
-    id: UserId,
-    changes: &UserChanges,
-    precondition: &Precondition,
-    commit: &Commit,
-) -> Result<User, Error> {
-    let before = locked(conn, id, precondition).await?;
-    let Some(after) = before.changed(changes, commit.at) else {
-        return Ok(before);
-    };
-    let as_read = users::table.find(id.get()).filter(users::version.eq(before.version.get()));
-    let update = diesel::update(as_read).set(ChangedUserRow::from(&after));
-    one(Prepared(update).execute(conn).await.map_err(email_taken)?)?;
-    events::record(conn, &Change::UserUpdated(after.clone()), commit).await?;
-    Ok(after)
-}
-
-async fn delete(
-    conn: &mut AsyncPgConnection,
-    id: UserId,
-    precondition: &Precondition,
-    commit: &Commit,
-) -> Result<User, Error> {
-    let user = locked(conn, id, precondition).await?;
-    let rows = diesel::delete(users::table.find(id.get()).filter(users::version.eq(user.version.get())))
-        .execute(conn)
-        .await?;
-    one(rows)?;
-    events::record(conn, &Change::UserDeleted(user.clone()), commit).await?;
-    Ok(user)
-}
-
-/// The user as it is once nobody else changes it, where the precondition allows that.
-async fn locked(
-    conn: &mut AsyncPgConnection,
-    id: UserId,
-    precondition: &Precondition,
-) -> Result<User, Error> {
-    let row: UserRow = users::table
-        .find(id.get())
-        .select(UserRow::as_select())
-        .for_update()
-        .get_result(conn)
-        .await
-        .optional()?
-        .ok_or(UserRepositoryError::NotFound(id))?;
-    let user = User::try_from(row)?;
-    let current = user.version;
-    if precondition.allows(current) {
-        Ok(user)
-    } else {
-        Err(UserRepositoryError::PreconditionFailed { current }.into())
+impl Edit {
+    async fn run(&self, conn: &mut AsyncPgConnection, commit: &Commit) -> Result<User, Error> {
+        let before = self.of(locked(conn, self.id).await?)?;
+        let Some(change) = self.change(&before, commit.at) else {
+            return Ok(before);
+        };
+        let changed = ChangeAsRead(before.version, change, commit.clone()).run(conn).await?;
+        changed.ok_or_else(|| Error::Internal("a locked user was changed by somebody else".into()))
     }
+
+    /// The user that was found, if it is there, and may be changed as it is.
+    pub(crate) fn of(&self, found: Option<User>) -> Result<User, UserRepositoryError> {
+        let user = found.ok_or(UserRepositoryError::NotFound(self.id))?;
+        let current = user.version;
+        if self.precondition.allows(current) {
+            Ok(user)
+        } else {
+            Err(UserRepositoryError::PreconditionFailed { current })
+        }
+    }
+
+    /// What this changes in a user, if anything.
+    pub(crate) fn change(&self, before: &User, at: Timestamp) -> Option<Change> {
+        match &self.to {
+            Edited::Changed(changes) => before.changed(changes, at).map(Change::UserUpdated),
+            Edited::Deleted => Some(Change::UserDeleted(before.clone())),
+        }
+    }
+}
+
+/// The user as it is once nobody else changes it.
+async fn locked(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Error> {
+    let with_id = users::table.find(id.get()).select(UserRow::as_select()).for_update();
+    let row: Option<UserRow> = with_id.get_result(conn).await.optional()?;
+    row.map(User::try_from).transpose()
 }
 
 pub(crate) fn user_id(id: i64) -> Result<UserId, Error> {
     UserId::new(id).ok_or_else(|| Error::Internal(format!("the database gave the id {id}").into()))
-}
-
-fn email_taken(error: diesel::result::Error) -> Error {
-    let error = Error::from(error);
-    if error.violates("users_email_key") { UserRepositoryError::EmailTaken.into() } else { error }
-}
-
-/// A row that is locked is there, at the version that was read.
-fn one(rows: usize) -> Result<(), Error> {
-    if rows == 1 { Ok(()) } else { Err(Error::Internal(format!("{rows} rows changed, not one").into())) }
 }
