@@ -27,7 +27,8 @@ pub(crate) struct Program {
     environment: Vec<(OsString, OsString)>,
     folder: Option<PathBuf>,
     is_nobody: bool,
-    open_files: Option<(u32, u32)>,
+    /// Of a shell, what starts it: in place of the shell, with `exec "$0" "$@"`.
+    shell: Option<String>,
     database: Option<Database>,
 }
 
@@ -81,20 +82,29 @@ impl Program {
     /// With so many files and sockets open at the most; and so many where it asks for more.
     #[must_use]
     pub(crate) fn with_open_files(mut self, soft: u32, hard: u32) -> Self {
-        self.open_files = Some((soft, hard));
+        self.shell = Some(format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\""));
         self
+    }
+
+    /// In this folder, with a log that nobody reads until there is a file `read`, or a minute has passed.
+    #[must_use]
+    pub(crate) fn with_unread_log(mut self, folder: &Path) -> Self {
+        let waits = "n=0; until [ -e read ] || [ $((n += 1)) -gt 600 ]; do sleep 0.1; done";
+        self.shell = Some(format!(
+            "mkfifo log && {{ (exec <log; {waits}; exec cat >&2) & }} && exec \"$0\" \"$@\" 2>log"
+        ));
+        self.within(folder)
     }
 
     /// Starts it.
     pub(crate) async fn start(&self) -> Process {
         let run = Run::current();
         let (program, first) = run.launcher().await;
-        let mut command = match self.open_files {
+        let mut command = match &self.shell {
             None => Command::new(program),
-            Some((soft, hard)) => {
+            Some(text) => {
                 let mut shell = Command::new("sh");
-                let limited = format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\"");
-                shell.args(["-c", &limited]).arg(program);
+                shell.args(["-c", text]).arg(program);
                 shell
             }
         };

@@ -1,12 +1,13 @@
 //! The log, as a person and as a program reads it.
 
+use std::fs;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::kit::{
-    Exit, OnSqlite, Output, Program, Raw, Reply, Roster, StandIn, USERS, new_user, suite, user_path,
+    Exit, OnSqlite, Output, Program, Raw, Reply, Roster, Run, StandIn, USERS, new_user, suite, user_path,
 };
 
 suite![
@@ -15,7 +16,11 @@ suite![
     every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret,
     the_lines_of_what_runs_beside_requests_say_what_that_is,
     a_client_that_goes_away_is_told_of,
+    a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none,
 ];
+
+/// More lines than a pipe has room for.
+const LINES: usize = 1_000;
 
 /// The objects that a log in JSON is made of.
 fn objects(exit: &Exit) -> Vec<Value> {
@@ -137,4 +142,25 @@ async fn a_client_that_goes_away_is_told_of(OnSqlite(database): OnSqlite) {
     let measured = roster.measured().await;
     assert_eq!(measured["roster_http_requests_total"].sum(&[("status", "abandoned")]), 1.0);
     assert_eq!(measured["roster_http_requests_in_flight"].sum(&[]), 1.0, "the one that reads this");
+}
+
+async fn a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none(
+    OnSqlite(database): OnSqlite,
+) {
+    let folder = Run::current().folder().new_folder();
+    let roster = Program::serving(&database).with_unread_log(&folder).serve().await;
+    let mut raw = Raw::to(&roster).await;
+    for nth in 0..LINES {
+        raw.send(format!("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: n{nth}.\r\n\r\n")).await;
+        raw.answer().await.expect("it is answered").error(404, "not_found");
+    }
+    fs::write(folder.join("read"), "").expect("a file can be made");
+
+    let exit = roster.stop().await;
+
+    let lines: Vec<_> = exit.stderr.lines().filter(|line| line.contains(" answered ")).collect();
+    assert_eq!(lines.len(), LINES, "{exit:?}");
+    for (nth, line) in lines.into_iter().enumerate() {
+        assert!(line.contains(&format!("request_id=n{nth}.")), "{nth}: {line}");
+    }
 }

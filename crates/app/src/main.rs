@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 use roster::cli::{Cli, Command};
+use roster::telemetry::logging;
 use roster::{commands, server, setup};
 
 /// A request takes some sixty small pieces of memory and gives them back: the system's allocator would be a tenth
@@ -30,5 +31,6 @@ fn main() -> ExitCode {
             commands::dead_letters(&cli.config, command).map(|()| ExitCode::SUCCESS)
         }
     };
+    logging::finish();
     done.unwrap_or_else(|failure| failure.report())
 }

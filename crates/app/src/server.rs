@@ -21,7 +21,7 @@ use crate::door::{Connections, Door};
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Shared, Streams};
 use crate::ops::Ops;
-use crate::telemetry::Telemetry;
+use crate::telemetry::{Telemetry, logging};
 use crate::wiring::{self, Services};
 use crate::{open_files, setup};
 
@@ -154,6 +154,7 @@ async fn stop_when_told(mut signals: Signals, ending: Ending, lifecycle: Lifecyc
     tokio::spawn(ending.run());
     signals.next().await;
     warn!("told twice to stop: ending at once");
+    logging::finish();
     std::process::exit(1);
 }
 

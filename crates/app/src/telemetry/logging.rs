@@ -1,26 +1,79 @@
-use std::io::{self, IsTerminal};
+//! The log: what the program says of itself on standard error, a line each.
+
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::panic::{self, PanicHookInfo};
+use std::sync::{Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use json_subscriber::JsonLayer;
 use tracing::error;
+use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{LogConfig, LogFormat};
 
+/// How many lines wait at the most to be written. Whoever has one more to say waits, too: none is lost.
+const WAITING: usize = 4_096;
+
+/// How much of what waits is written at once.
+const AT_ONCE: usize = 64 * 1024;
+
+/// How long lines gather after some were written: to wake the thread that writes them costs more than a line does.
+const GATHERING: Duration = Duration::from_millis(5);
+
+/// Whoever writes what waits; until the end, where there is a log.
+static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
 /// What the log's lines go to, or spans.
 pub(super) type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Sends what is logged from here on to standard error, and spans to `spans`, where they are sent anywhere.
 pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
+    let error = writer();
     let lines = match config.log_format {
-        LogFormat::Text => text().boxed(),
-        LogFormat::Json => json().boxed(),
+        LogFormat::Text => text(error).boxed(),
+        LogFormat::Json => json(error).boxed(),
     };
     let lines = lines.with_filter(config.log.clone()).boxed();
     tracing_subscriber::registry().with(spans.into_iter().chain([lines]).collect::<Vec<_>>()).init();
     panic::set_hook(Box::new(panicked));
+}
+
+/// Writes what is left; the program is about to end.
+pub fn finish() {
+    drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Standard error, written to by a thread of its own: a request does not wait until its line is, and lines that
+/// wait are written together.
+fn writer() -> NonBlocking {
+    let error = Gathered(BufWriter::with_capacity(AT_ONCE, io::stderr()));
+    let (lines, guard) = NonBlockingBuilder::default()
+        .lossy(false)
+        .buffered_lines_limit(WAITING)
+        .thread_name("log")
+        .finish(error);
+    WRITER.lock().unwrap_or_else(PoisonError::into_inner).replace(guard);
+    lines
+}
+
+/// What is written now and then, and waits to become more.
+struct Gathered<W>(W);
+
+impl<W: Write> Write for Gathered<W> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.write(bytes)
+    }
+
+    /// Called where nothing more waits.
+    fn flush(&mut self) -> io::Result<()> {
+        let flushed = self.0.flush();
+        thread::sleep(GATHERING);
+        flushed
+    }
 }
 
 /// Tells of a panic, where it was and what it said, within the span of the request that it ended.
@@ -32,13 +85,13 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     error!(place, said, "the code panicked");
 }
 
-fn text() -> impl Layer<Registry> + Send + Sync {
-    fmt::layer().with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).with_target(false)
+fn text(error: NonBlocking) -> impl Layer<Registry> + Send + Sync {
+    fmt::layer().with_writer(error).with_ansi(io::stderr().is_terminal()).with_target(false)
 }
 
 /// An object a line, with the members of a line beside those of what surrounds it, as a request's `request_id`.
-fn json() -> impl Layer<Registry> + Send + Sync {
-    let mut lines = JsonLayer::new(io::stderr);
+fn json(error: NonBlocking) -> impl Layer<Registry> + Send + Sync {
+    let mut lines = JsonLayer::new(error);
     lines
         .with_timer("timestamp", fmt::time::SystemTime)
         .with_level("level")

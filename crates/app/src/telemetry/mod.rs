@@ -1,7 +1,7 @@
 //! How the program is seen from outside: its log, what is measured of it, and the traces of what it does.
 
 mod described;
-pub(crate) mod logging;
+pub mod logging;
 pub mod metrics;
 mod otlp;
 mod traced;
