@@ -55,6 +55,7 @@ async fn a_request_without_a_place_is_refused_at_once(database: Database) {
     assert!(measured.contains("\nroster_http_requests_in_flight 1\n"), "the one that reads this: {measured}");
 }
 
+/// Seen to fail where each had a line of its own.
 async fn requests_without_a_place_are_told_of_together(database: Database) {
     let (mut roster, _waiting, _directory) = full(&database).await;
     for answer in join_all((0..100).map(|_| roster.get(USERS).into_future())).await {

@@ -42,6 +42,7 @@ async fn beside(database: &Database, other: &str) -> Vec<String> {
     told.collect()
 }
 
+/// Seen to fail where creates that failed together were not tried alone.
 async fn none_fails_for_a_receipt_that_is_being_claimed(OnPostgres(database): OnPostgres) {
     let claim = "INSERT INTO receipts (scope, key, fingerprint, recorded_at, expires_at) \
                  VALUES ('test', 'bob', decode(repeat('01', 32), 'hex'), now(), now())";
@@ -49,6 +50,7 @@ async fn none_fails_for_a_receipt_that_is_being_claimed(OnPostgres(database): On
     assert_eq!(outcomes, ["now", &UserRepositoryError::ReceiptInProgress.to_string(), "now"]);
 }
 
+/// Seen to fail where creates that failed together were not tried alone.
 async fn none_fails_for_an_e_mail_that_is_being_taken(OnPostgres(database): OnPostgres) {
     let take = "INSERT INTO users (email, name, name_key) VALUES ('bob@example.org', 'Bob', 'bob')";
     assert_eq!(beside(&database, take).await, ["now", "unavailable", "now"]);

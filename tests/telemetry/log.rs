@@ -144,6 +144,7 @@ async fn a_client_that_goes_away_is_told_of(OnSqlite(database): OnSqlite) {
     assert_eq!(measured["roster_http_requests_in_flight"].sum(&[]), 1.0, "the one that reads this");
 }
 
+/// Seen to fail where each line was written before the answer was sent.
 async fn a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none(
     OnSqlite(database): OnSqlite,
 ) {

@@ -115,6 +115,7 @@ async fn one_trace_goes_from_a_request_through_the_outbox_to_what_another_progra
     assert_eq!(second.stop().await.code, Some(0));
 }
 
+/// Seen to fail where all went on in the trace of the first.
 async fn events_that_take_effect_together_stay_in_their_traces(WithNats(database, nats): WithNats) {
     let collector = Collector::start().await;
     let (context, client) = (nats.client().await, ["11", "22", "33"].map(|byte| byte.repeat(16)));
