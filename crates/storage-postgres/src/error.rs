@@ -71,14 +71,6 @@ impl Fault {
         }
     }
 
-    /// Whether the server told of it, and so did nothing, and may be asked again on the same connection.
-    pub(crate) fn spares_connection(self) -> bool {
-        match self {
-            Self::Busy | Self::Conflict | Self::Other => true,
-            Self::Lost | Self::ReadOnly => false,
-        }
-    }
-
     /// Diesel hands on neither the SQLSTATE of most errors nor their severity, only the message.
     ///
     /// What of these errors has a message that is unknown here is told by a server in trouble, or by one that
@@ -120,6 +112,21 @@ impl Error {
             Self::Database(error) => Fault::of(error),
             Self::ReadOnly => Fault::ReadOnly,
             Self::Answer(_) | Self::Unavailable(_) | Self::BrokenRow(_) | Self::Internal(_) => Fault::Other,
+        }
+    }
+
+    /// Whether a statement failed, as the server told: it did nothing, and the connection is as good as before.
+    pub(crate) fn spares_connection(&self) -> bool {
+        match self {
+            Self::Database(error) => match Fault::of(error) {
+                Fault::Busy | Fault::Conflict | Fault::Other => true,
+                Fault::Lost | Fault::ReadOnly => false,
+            },
+            Self::Answer(_)
+            | Self::Unavailable(_)
+            | Self::ReadOnly
+            | Self::BrokenRow(_)
+            | Self::Internal(_) => false,
         }
     }
 

@@ -7,7 +7,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser, User, Written};
 
 use crate::create_all::{CreateAll, CreateAllOnce};
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::pool::Pool;
 use crate::write::{Once, Write};
 
@@ -31,7 +31,7 @@ pub(crate) async fn create(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result
             (None, _) => pool.commit(CreateAll(batch)).await,
             (Some(_), [alone]) => once(pool, alone.clone()).await,
             (Some(together), _) => match pool.commit(together).await {
-                Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
+                Err(error) if error.spares_connection() => {
                     batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
                     continue;
                 }
@@ -78,9 +78,7 @@ async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outco
     match pool.commit(Once(Write::Create(new), commit)).await {
         Ok(written) => Ok(vec![Ok(written)]),
         Err(Error::Answer(answer)) => Ok(vec![Err(answer)]),
-        Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
-            Ok(vec![Err(Error::Database(error).into())])
-        }
+        Err(error) if error.spares_connection() => Ok(vec![Err(error.into())]),
         Err(error) => Err(error),
     }
 }

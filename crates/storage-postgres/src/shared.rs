@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::create_all::CreateAll;
-use crate::error::{Error, Fault};
+use crate::error::Error;
 use crate::many::{Outcome, same};
 use crate::pool::Pool;
 use crate::pools::Pools;
@@ -96,7 +96,7 @@ impl Shared {
         let together = CreateAll(rows);
         match pool.transaction(&together).await {
             Ok(outcomes) => tell(answers, outcomes),
-            Err(Error::Database(error)) if Fault::of(&error).spares_connection() => {
+            Err(error) if error.spares_connection() => {
                 let each = together.0.into_iter().zip(answers);
                 join_all(each.map(|create| once(&self.pools.common, create))).await;
             }
