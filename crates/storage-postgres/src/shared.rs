@@ -15,7 +15,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser};
 use tokio::runtime::{Handle, Id};
 use tokio::sync::oneshot;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, yield_now};
 use tokio::time::timeout;
 
 use crate::create_all::CreateAll;
@@ -135,6 +135,7 @@ impl Turns {
     async fn run(mut self) {
         let mut held_up: Option<JoinHandle<()>> = None;
         while let Some(batch) = self.next() {
+            let is_alone = batch.len() == 1;
             let is_free = held_up.as_ref().is_none_or(JoinHandle::is_finished);
             let pools = &self.shared.pools;
             let pool = if is_free { pools.own(self.here) } else { pools.common.clone() };
@@ -143,7 +144,28 @@ impl Turns {
             if is_free {
                 held_up = is_late.then_some(under_way);
             }
+            if !is_alone {
+                self.gather().await;
+            }
         }
+    }
+
+    /// Lets those who are ready to ask do so, for as long as more come. Who was just answered may be among them.
+    async fn gather(&self) {
+        let mut before = self.waiting();
+        loop {
+            yield_now().await;
+            let now = self.waiting();
+            if now == before || now >= MOST {
+                return;
+            }
+            before = now;
+        }
+    }
+
+    /// How many wait.
+    fn waiting(&self) -> usize {
+        self.shared.waiting().get(&self.here).map_or(0, VecDeque::len)
     }
 
     /// The next that go together. Whoever gave up may have said so: what was not begun is not done.
