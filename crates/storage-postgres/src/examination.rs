@@ -39,7 +39,7 @@ struct Server {
 
 const ASKED: &str = "SELECT current_setting('server_version') AS version, \
      NOT current_setting('transaction_read_only')::bool AS takes_writes, \
-     coalesce(has_table_privilege(to_regclass('users'), 'SELECT, INSERT, UPDATE, DELETE'), \
+     coalesce(has_table_privilege(to_regclass('events'), 'SELECT, INSERT, UPDATE, DELETE'), \
               has_schema_privilege(current_schema(), 'CREATE'), false) AS may_write, \
      current_setting('synchronous_commit') = 'off' AS loses_commits, \
      extract(epoch FROM clock_timestamp())::float8 AS now";

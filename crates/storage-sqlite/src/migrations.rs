@@ -86,7 +86,7 @@ mod tests {
     #[test]
     fn a_schema_with_a_migration_that_is_unknown_here_is_newer() {
         let known = known().unwrap();
-        assert!(known.iter().any(|one| one.name == "2026-11-24-000001_users"));
+        assert!(known.iter().any(|one| one.name == "2026-11-24-000002_events"));
         let mut applied: BTreeSet<_> = known.iter().map(|one| one.version.clone()).collect();
         assert_eq!(newer(&known, applied.clone()), [""; 0]);
         applied.insert("99990101000000".to_owned());

@@ -39,7 +39,7 @@ impl Code {
             ),
             Self::NotFound => (
                 "No user or person has this id, or no route has this path.",
-                "Check the id and the path. The id of a user who was deleted is not given again.",
+                "Check the id and the path. The id of a user that was deleted is not given again.",
                 "User 7 not found",
             ),
             Self::MethodNotAllowed => (

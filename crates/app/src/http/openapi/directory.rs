@@ -5,8 +5,8 @@ use utoipa::openapi::Paths;
 use utoipa::openapi::path::HttpMethod::{Get, Post};
 use utoipa::openapi::schema::ComponentsBuilder;
 
-use super::operation::{answer, at, content, operation};
-use super::users::{BODY, created};
+use super::operation::{BODY, answer, at, content, operation};
+use super::users::created;
 use crate::access::Scope;
 use crate::http::directory::{FromDirectoryRequest, PersonResponse};
 use crate::http::problem::Code;

@@ -6,9 +6,8 @@ use utoipa::openapi::path::HttpMethod::{Get, Post};
 use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
 use utoipa::openapi::{Object, Paths, Ref, SchemaFormat};
 
-use super::operation::{at, content, empty, header, operation};
+use super::operation::{BODY, at, content, empty, header, operation};
 use super::rules::{self, exactly, text};
-use super::users::BODY;
 use crate::access::Scope;
 use crate::http::problem::Code;
 

@@ -21,6 +21,15 @@ pub(super) const BEARER: &str = "bearer";
 /// What every operation can end in.
 const ALWAYS: [Code; 2] = [Code::Internal, Code::Unavailable];
 
+/// What a body can be refused for.
+pub(super) const BODY: [Code; 5] = [
+    Code::MalformedRequest,
+    Code::RequestTimeout,
+    Code::PayloadTooLarge,
+    Code::UnsupportedMediaType,
+    Code::Validation,
+];
+
 /// An operation that is being described.
 pub(super) struct Described {
     operation: OperationBuilder,

@@ -5,21 +5,12 @@ use utoipa::openapi::path::HttpMethod::{Delete, Get, Patch, Post, Put};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::{Paths, link::Link, schema::ComponentsBuilder};
 
-use super::operation::{answer, at, content, empty, header, operation};
+use super::operation::{BODY, answer, at, content, empty, header, operation};
 use crate::access::Scope;
 use crate::http::problem::Code;
 use crate::http::users::{CreateUserRequest, ListResponse, PatchUserRequest, UserResponse};
 
 const TAG: &str = "users";
-
-/// What a body can be refused for.
-pub(super) const BODY: [Code; 5] = [
-    Code::MalformedRequest,
-    Code::RequestTimeout,
-    Code::PayloadTooLarge,
-    Code::UnsupportedMediaType,
-    Code::Validation,
-];
 
 pub(super) fn schemas(components: ComponentsBuilder) -> ComponentsBuilder {
     components
@@ -49,7 +40,7 @@ pub(super) fn paths(paths: &mut Paths) {
         users,
         operation("listUsers", TAG, "List users, a page at a time")
             .needing(Scope::UsersRead)
-            .about("In the order of their ids. Users who come or go between two pages shift nothing.")
+            .about("In the order of their ids. Users that come or go between two pages shift nothing.")
             .taking(&["Limit", "After", "Order", "Email", "Name", "Count"])
             .answering(
                 200,
