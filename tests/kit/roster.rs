@@ -86,10 +86,10 @@ impl Program {
         self
     }
 
-    /// In this folder, with a log that nobody reads until there is a file `read`, or a minute has passed.
+    /// In this folder, with a log that nobody reads until there is a file `read`, or many minutes have passed.
     #[must_use]
     pub(crate) fn with_unread_log(mut self, folder: &Path) -> Self {
-        let waits = "n=0; until [ -e read ] || [ $((n += 1)) -gt 600 ]; do sleep 0.1; done";
+        let waits = "n=0; until [ -e read ] || [ $((n += 1)) -gt 6000 ]; do sleep 0.1; done";
         self.shell = Some(format!(
             "mkfifo log && {{ (exec <log; {waits}; exec cat >&2) & }} && exec \"$0\" \"$@\" 2>log"
         ));

@@ -7,7 +7,7 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{SECONDS, is_unavailable, nothing_is_lost, serving, unavailable, until, works_again};
-use crate::kit::{OfFewConnections, OnPostgres, Program, Roster, USERS, Writers, suite, user_path};
+use crate::kit::{OfFewConnections, OnPostgres, Program, Roster, USERS, Writers, new_user, suite, user_path};
 
 suite![
     a_server_without_a_connection_to_spare_is_unavailable,
@@ -26,16 +26,17 @@ async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(
     let ada = roster.user("ada").await;
 
     let own = server.client().await.expect("there is one to spare");
-    let mut taken = Vec::new();
-    loop {
+    let (mut taken, mut unchanged) = (Vec::new(), 0);
+    // A session that ends is told of no more some time before another one can have its place.
+    while unchanged < 5 {
         own.batch_execute(TERMINATE).await.expect("it can end others");
+        let before = taken.len();
         while let Ok(client) = server.client().await {
             taken.push(client);
         }
         let left: i64 = own.query_one(SESSIONS, &[]).await.expect("it can be asked").get(0);
-        if left == 0 {
-            break;
-        }
+        unchanged = if left == 0 && taken.len() == before { unchanged + 1 } else { 0 };
+        sleep(Duration::from_millis(20)).await;
     }
     is_unavailable(&roster).await;
     drop(taken);
@@ -164,14 +165,23 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     let (server, name) = database.server();
     let holder = server.client(name).await.expect("the server answers");
     holder
-        .batch_execute(&format!("BEGIN; SELECT FROM users WHERE id = {} FOR UPDATE", ada.id))
+        .batch_execute(&format!(
+            "BEGIN; SELECT FROM users WHERE id = {} FOR UPDATE; \
+             INSERT INTO users (email, name, name_key) VALUES ('eve@example.org', 'Eve', 'eve')",
+            ada.id
+        ))
         .await
-        .expect("the row can be locked");
+        .expect("the row can be locked, and the e-mail taken");
 
     let asked = Instant::now();
     let path = user_path(ada.id);
     let answers = join_all((0..200).map(|nth| {
-        let request = roster.patch(&path, &json!({"name": format!("Name {nth}")}));
+        // One statement, or a transaction.
+        let request = if nth % 2 == 0 {
+            roster.patch(&path, &json!({"name": format!("Name {nth}")}))
+        } else {
+            roster.post(USERS, &new_user("eve")).header("Idempotency-Key", &format!("\"{nth}\""))
+        };
         async move { (request.await, asked.elapsed()) }
     }));
     let (answers, ()) = futures_util::join!(answers, async {

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(exit) => return exit,
     };
+    let log = logging::Finished;
     let done = match cli.command.unwrap_or_default() {
         Command::Serve => server::serve(cli.config).map(|()| ExitCode::SUCCESS),
         Command::Migrate => setup::migrate(cli.config).map(|()| ExitCode::SUCCESS),
@@ -31,6 +32,6 @@ fn main() -> ExitCode {
             commands::dead_letters(&cli.config, command).map(|()| ExitCode::SUCCESS)
         }
     };
-    logging::finish();
+    drop(log);
     done.unwrap_or_else(|failure| failure.report())
 }

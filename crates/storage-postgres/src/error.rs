@@ -115,7 +115,7 @@ impl Error {
         }
     }
 
-    /// Whether a statement failed, as the server told: it did nothing, and the connection is as good as before.
+    /// Whether a statement failed by itself: it did nothing, and the connection is as good as before.
     pub(crate) fn spares_connection(&self) -> bool {
         match self {
             Self::Database(error) => match Fault::of(error) {

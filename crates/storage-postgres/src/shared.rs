@@ -2,7 +2,7 @@
 //! made durable together, in one statement. Each has its own outcome, which is told after the commit.
 //!
 //! Each runtime has a connection of its own for that, so that no other thread is woken for it. A create that is alone
-//! waits for nobody. Where a shared statement fails as a whole, each create is done again in one
+//! waits for nobody; after several that were not, those who are ready to ask may join the next. Where a shared statement fails as a whole, each create is done again in one
 //! of its own, so that none fails for another's fault; but where nobody knows what became of it, or no connection was
 //! to be had, all are told so.
 
@@ -27,6 +27,9 @@ use crate::write::{Once, Write};
 
 /// How many creates share a commit at the most: some milliseconds of work.
 const MOST: usize = 128;
+
+/// How often the runtime lets others ask before those who wait are served.
+const PASSES: usize = 8;
 
 /// How many may wait on one runtime, so that they take no more than some megabytes.
 const ROOM: usize = 2_048;
@@ -152,10 +155,10 @@ impl Turns {
 
     /// Lets those who are ready to ask do so, for as long as more come. Who was just answered may be among them.
     async fn gather(&self) {
-        let mut before = self.waiting();
-        loop {
+        let mut before = self.count();
+        for _ in 0..PASSES {
             yield_now().await;
-            let now = self.waiting();
+            let now = self.count();
             if now == before || now >= MOST {
                 return;
             }
@@ -164,7 +167,7 @@ impl Turns {
     }
 
     /// How many wait.
-    fn waiting(&self) -> usize {
+    fn count(&self) -> usize {
         self.shared.waiting().get(&self.here).map_or(0, VecDeque::len)
     }
 

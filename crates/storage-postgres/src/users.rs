@@ -89,20 +89,28 @@ impl UserRepository for PgUsers {
 }
 
 impl PgUsers {
-    /// Changes a user as it is read, in one statement. Where that comes too late, as somebody else has changed it
-    /// meanwhile, or where there is a receipt, that takes a transaction.
+    /// Changes a user as it is read, in one statement. That somebody else was faster, that nothing is to be done, or
+    /// that it may not be, is for a transaction to find out, which sees what is so now, and asks a server that takes
+    /// writes; as is what has a receipt, or would take a transaction for each step.
+    ///
+    /// Where nobody knows what became of the statement, as its connection was lost, it is not done again.
     async fn edit(&self, edit: Edit, commit: Commit) -> Result<Written<User>> {
-        if commit.receipt.is_none() {
-            let before = edit.of(self.find(edit.id).await?)?;
-            let Some(change) = edit.change(&before, commit.at) else {
-                return Ok(Written::Now(before));
-            };
-            let at_once = ChangeAsRead(before.version, change, commit.clone());
-            if let Some(changed) = self.pool.commit(at_once).await? {
-                return Ok(Written::Now(changed));
-            }
+        if let Some(change) = self.as_read(&edit, &commit).await?
+            && let Some(changed) = self.pool.commit(change).await?
+        {
+            return Ok(Written::Now(changed));
         }
         self.once(Write::Edit(edit), commit).await
+    }
+
+    /// What is to be done to a user as it is read, where one statement can do it.
+    async fn as_read(&self, edit: &Edit, commit: &Commit) -> Result<Option<ChangeAsRead>> {
+        if commit.receipt.is_some() || self.pool.by_transaction {
+            return Ok(None);
+        }
+        let Ok(before) = edit.of(self.find(edit.id).await?) else { return Ok(None) };
+        let change = edit.change(&before, commit.at);
+        Ok(change.map(|change| ChangeAsRead(before.version, change, commit.clone())))
     }
 
     async fn once(&self, write: Write, commit: Commit) -> Result<Written<User>> {

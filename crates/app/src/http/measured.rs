@@ -49,12 +49,12 @@ impl Measured {
     pub(super) fn end(
         &self,
         route: Option<&str>,
-        method: &Method,
+        method: &'static str,
         status: Option<StatusCode>,
         took: Duration,
     ) {
         self.in_flight.decrement(1.0);
-        let (route, method) = (route.unwrap_or(NO_ROUTE), name_of(method));
+        let route = route.unwrap_or(NO_ROUTE);
         let mut routes = self.routes.borrow_mut();
         if !routes.contains_key(route) {
             routes.insert(route.to_owned(), Vec::new());
@@ -92,7 +92,7 @@ impl OfMethod {
 }
 
 /// A method's name; one that nobody has heard of has none of its own.
-fn name_of(method: &Method) -> &'static str {
+pub(super) fn name_of(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::HEAD => "HEAD",

@@ -4,20 +4,20 @@
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceRequest;
-use actix_web::http::{Method, StatusCode, Uri};
+use actix_web::http::{StatusCode, Uri};
 use actix_web::web;
 use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, debug_span, info, info_span};
 
-use super::measured::Measured;
+use super::measured::{Measured, name_of};
 use super::request_id::RequestId;
 use crate::telemetry::traces;
 
 /// A request under way.
 pub(super) struct Observed {
     began: Instant,
-    method: Method,
+    method: &'static str,
     uri: Uri,
     /// Around the lines of the log.
     span: Span,
@@ -33,7 +33,7 @@ impl Observed {
         measured.begin(request.request().resource_map());
         let span = info_span!("request", request_id = %id, principal = Empty, trace_id = Empty);
         let step = if traces::are_wanted() { step(request, &span) } else { Span::none() };
-        let (method, uri) = (request.method().clone(), request.uri().clone());
+        let (method, uri) = (name_of(request.method()), request.uri().clone());
         Self { began: Instant::now(), method, uri, span, step, measured, has_ended: false }
     }
 
@@ -54,7 +54,7 @@ impl Observed {
 
     fn tell(&mut self, route: Option<String>, status: Option<StatusCode>) {
         self.has_ended = true;
-        let (took, method) = (self.began.elapsed(), &self.method);
+        let (took, method) = (self.began.elapsed(), self.method);
         let route = route.or_else(|| self.measured.route_of(&self.uri));
         self.measured.end(route.as_deref(), method, status, took);
         let route = route.as_deref().unwrap_or("none");
@@ -87,7 +87,7 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
         target: traces::TARGET,
         "request",
         otel.kind = "server",
-        http.request.method = %request.method(),
+        http.request.method = name_of(request.method()),
         http.route = Empty,
         http.response.status_code = Empty,
     );
@@ -98,7 +98,7 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
 }
 
 /// What a trace tells of a request that ended.
-fn tell_trace(step: &Span, method: &Method, route: &str, status: Option<StatusCode>) {
+fn tell_trace(step: &Span, method: &str, route: &str, status: Option<StatusCode>) {
     step.record("http.route", route);
     if let Some(status) = status {
         step.record("http.response.status_code", status.as_u16());

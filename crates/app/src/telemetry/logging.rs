@@ -15,7 +15,7 @@ use tracing_subscriber::{Layer, Registry, fmt};
 
 use crate::config::{LogConfig, LogFormat};
 
-/// How many lines wait at the most to be written. Whoever has one more to say waits, too: none is lost.
+/// How many lines wait at the most to be written. Whoever has one more to say waits, too.
 const WAITING: usize = 4_096;
 
 /// How much of what waits is written at once.
@@ -32,30 +32,39 @@ pub(super) type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Sends what is logged from here on to standard error, and spans to `spans`, where they are sent anywhere.
 pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
-    let error = writer();
+    let to = writer();
     let lines = match config.log_format {
-        LogFormat::Text => text(error).boxed(),
-        LogFormat::Json => json(error).boxed(),
+        LogFormat::Text => text(to).boxed(),
+        LogFormat::Json => json(to).boxed(),
     };
     let lines = lines.with_filter(config.log.clone()).boxed();
     tracing_subscriber::registry().with(spans.into_iter().chain([lines]).collect::<Vec<_>>()).init();
     panic::set_hook(Box::new(panicked));
 }
 
-/// Writes what is left; the program is about to end.
+/// Writes what is left, as far as that can be done in a second: the program is about to end.
 pub fn finish() {
     drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
+}
+
+/// Writes what is left when this is dropped, also by a panic.
+pub struct Finished;
+
+impl Drop for Finished {
+    fn drop(&mut self) {
+        finish();
+    }
 }
 
 /// Standard error, written to by a thread of its own: a request does not wait until its line is, and lines that
 /// wait are written together.
 fn writer() -> NonBlocking {
-    let error = Gathered(BufWriter::with_capacity(AT_ONCE, io::stderr()));
+    let standard_error = Gathered(BufWriter::with_capacity(AT_ONCE, io::stderr()));
     let (lines, guard) = NonBlockingBuilder::default()
         .lossy(false)
         .buffered_lines_limit(WAITING)
         .thread_name("log")
-        .finish(error);
+        .finish(standard_error);
     WRITER.lock().unwrap_or_else(PoisonError::into_inner).replace(guard);
     lines
 }
@@ -68,11 +77,12 @@ impl<W: Write> Write for Gathered<W> {
         self.0.write(bytes)
     }
 
-    /// Called where nothing more waits.
+    /// Called where nothing more waits. Where it cannot be written there is nobody to tell that, and whoever writes
+    /// would take it for a reason not to end.
     fn flush(&mut self) -> io::Result<()> {
-        let flushed = self.0.flush();
+        let _ = self.0.flush();
         thread::sleep(GATHERING);
-        flushed
+        Ok(())
     }
 }
 
@@ -85,13 +95,13 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     error!(place, said, "the code panicked");
 }
 
-fn text(error: NonBlocking) -> impl Layer<Registry> + Send + Sync {
-    fmt::layer().with_writer(error).with_ansi(io::stderr().is_terminal()).with_target(false)
+fn text(to: NonBlocking) -> impl Layer<Registry> + Send + Sync {
+    fmt::layer().with_writer(to).with_ansi(io::stderr().is_terminal()).with_target(false)
 }
 
 /// An object a line, with the members of a line beside those of what surrounds it, as a request's `request_id`.
-fn json(error: NonBlocking) -> impl Layer<Registry> + Send + Sync {
-    let mut lines = JsonLayer::new(error);
+fn json(to: NonBlocking) -> impl Layer<Registry> + Send + Sync {
+    let mut lines = JsonLayer::new(to);
     lines
         .with_timer("timestamp", fmt::time::SystemTime)
         .with_level("level")

@@ -39,7 +39,7 @@ pub trait UserRepository: Send + Sync {
     /// The user with this e-mail.
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, UserRepositoryError>;
 
-    /// Those users who have one of these e-mails, in the order of ids: in one round trip, for some hundreds.
+    /// Those users that have one of these e-mails, in the order of ids: in one round trip, for some hundreds.
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>, UserRepositoryError>;
 
     /// One page of the users that a query asks for, with how far the feed of events was at that time.
