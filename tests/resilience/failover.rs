@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use serde_json::json;
 use tokio::time::sleep;
 
 use super::{SECONDS, nothing_is_lost, serving, unavailable, until};
@@ -10,6 +11,7 @@ use crate::kit::{OwnPostgres, Replicated, USERS, Writers, new_user, suite, user_
 suite![
     a_promoted_standby_is_written_to_without_a_restart,
     connections_to_a_primary_that_was_demoted_are_replaced,
+    a_precondition_is_judged_by_the_server_that_takes_writes,
     a_server_that_takes_no_writes_is_read_and_written_to_once_it_does,
 ];
 
@@ -64,6 +66,19 @@ async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replica
     let tally = writers.end().await;
     tally.only_unavailable();
     nothing_is_lost(&tally, servers.standby.url(), &roster).await;
+}
+
+/// Another program has changed the user since. Seen to fail where the old primary was asked for its version.
+async fn a_precondition_is_judged_by_the_server_that_takes_writes(servers: Replicated) {
+    let roster = serving(&servers.url()).serve().await;
+    let ada = roster.user("ada").await;
+    assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
+
+    servers.primary.execute(&READ_ONLY).await;
+    servers.standby.execute(&["SELECT pg_promote()", "UPDATE users SET version = 2"]).await;
+
+    let change = roster.patch(&user_path(ada.id), &json!({"name": "Ada Byron"})).header("If-Match", "\"2\"");
+    assert_eq!(change.await.user(200).version, 3);
 }
 
 async fn a_server_that_takes_no_writes_is_read_and_written_to_once_it_does(
