@@ -144,7 +144,7 @@ async fn a_client_that_goes_away_is_told_of(OnSqlite(database): OnSqlite) {
     assert_eq!(measured["roster_http_requests_in_flight"].sum(&[]), 1.0, "the one that reads this");
 }
 
-/// Seen to fail where each line was written before the answer was sent.
+/// Seen to fail where each line was written before the answer was sent, and where the program did not wait for the last.
 async fn a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none(
     OnSqlite(database): OnSqlite,
 ) {
@@ -155,9 +155,14 @@ async fn a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none(
         raw.send(format!("GET /nowhere HTTP/1.1\r\nHost: localhost\r\nX-Request-Id: n{nth}.\r\n\r\n")).await;
         raw.answer().await.expect("it is answered").error(404, "not_found");
     }
+    drop(raw);
+    roster.terminate();
+    while Raw::attempt(&roster).await.is_ok() {
+        sleep(Duration::from_millis(20)).await;
+    }
     fs::write(folder.join("read"), "").expect("a file can be made");
 
-    let exit = roster.stop().await;
+    let exit = roster.exit().await;
 
     let lines: Vec<_> = exit.stderr.lines().filter(|line| line.contains(" answered ")).collect();
     assert_eq!(lines.len(), LINES, "{exit:?}");
