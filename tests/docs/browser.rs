@@ -11,7 +11,7 @@ pub(crate) fn suite() -> Vec<Trial> {
             move || a_reader_authorizes_and_sends_a_request_through_the_page(on),
         )
     };
-    [Backend::Sqlite, Backend::Postgres].map(|on| of(on).with_ignored_flag(true)).into()
+    Backend::ALL.iter().map(|&on| of(on).with_ignored_flag(true)).collect()
 }
 
 async fn a_reader_authorizes_and_sends_a_request_through_the_page(on: Backend) -> Result<(), String> {

@@ -26,7 +26,8 @@ pub(crate) fn suite() -> Vec<Trial> {
         .split(',')
         .map(|seed| if seed == "random" { process::id().to_string() } else { seed.to_owned() });
     let of_seed = |seed: String| {
-        [Backend::Sqlite, Backend::Postgres].map(|on| {
+        let examples = &examples;
+        Backend::ALL.iter().map(move |&on| {
             let (seed, examples) = (seed.clone(), examples.clone());
             trial(
                 format!("fuzz::the_service_is_as_its_description_says::seed_{seed} [{on}]"),

@@ -57,7 +57,7 @@ impl WallClock {
 pub(crate) struct UnderAClock(pub(crate) Database, pub(crate) WallClock);
 
 impl Given for UnderAClock {
-    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+    const BACKENDS: &'static [Backend] = Backend::ALL;
 
     async fn given(on: Backend) -> Result<Self, String> {
         Ok(Self(Database::empty(on).await?, WallClock::new()?))

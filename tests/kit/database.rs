@@ -28,6 +28,19 @@ pub(crate) enum Backend {
     Postgres,
 }
 
+impl Backend {
+    /// Each of them: whatever is asked over HTTP, and what the contract says, is tried on all.
+    pub(crate) const ALL: &'static [Self] = &[Self::Sqlite, Self::Postgres];
+
+    /// Whether it keeps a database in a file, which has one writer at a time.
+    pub(crate) fn is_file(self) -> bool {
+        match self {
+            Self::Sqlite => true,
+            Self::Postgres => false,
+        }
+    }
+}
+
 impl fmt::Display for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
@@ -142,8 +155,9 @@ impl Database {
 
     /// Holds a file to what SQLite itself says of it. PostgreSQL would not start on one that is not sound.
     pub(crate) fn assert_sound(&self) {
-        if self.backend() == Backend::Postgres {
-            return;
+        match self.backend() {
+            Backend::Sqlite => {}
+            Backend::Postgres => return,
         }
         let path = self.path();
         let mut file = SqliteConnection::establish(&path.to_string_lossy()).expect("the file can be opened");
@@ -234,7 +248,7 @@ impl Drop for Place {
 }
 
 impl Given for Database {
-    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+    const BACKENDS: &'static [Backend] = Backend::ALL;
 
     /// An empty one.
     async fn given(on: Backend) -> Result<Self, String> {

@@ -119,7 +119,7 @@ impl Given for OwnNats {
 }
 
 impl Given for WithNats {
-    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+    const BACKENDS: &'static [Backend] = Backend::ALL;
 
     /// Both empty.
     async fn given(on: Backend) -> Result<Self, String> {

@@ -200,7 +200,7 @@ impl Deref for Roster {
 }
 
 impl Given for Roster {
-    const BACKENDS: &'static [Backend] = &[Backend::Sqlite, Backend::Postgres];
+    const BACKENDS: &'static [Backend] = Backend::ALL;
 
     async fn given(on: Backend) -> Result<Self, String> {
         let database = Database::migrated(on).await?;

@@ -67,13 +67,16 @@ async fn all_is_well_beside_a_service_that_serves(roster: Roster) {
     let about: BTreeSet<_> = all.iter().map(|(_, about, _)| *about).collect();
     let expected = ["access", "address", "broker", "clock", "database", "directory", "schema"];
     assert_eq!(about, BTreeSet::from(expected));
-    let name = if roster.database().backend() == Backend::Sqlite { "SQLite" } else { "PostgreSQL" };
+    let name = match roster.database().backend() {
+        Backend::Sqlite => "SQLite",
+        Backend::Postgres => "PostgreSQL",
+    };
     assert!(verdict(&exit, "database").1.contains(name), "{exit:?}");
     roster.user("ada").await;
 }
 
 async fn a_database_that_is_empty_is_told_and_left_empty(database: Database) {
-    if database.backend() == Backend::Sqlite {
+    if database.backend().is_file() {
         fs::write(database.path(), "").unwrap();
     }
     let exit = doctor(&database).run().await;

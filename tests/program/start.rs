@@ -19,7 +19,7 @@ suite![
 
 /// Whether the schema is there.
 async fn is_migrated(database: &Database) -> bool {
-    if database.backend() == Backend::Sqlite && !database.path().exists() {
+    if database.backend().is_file() && !database.path().exists() {
         return false;
     }
     let users = database.ports().users;

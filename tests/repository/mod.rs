@@ -38,7 +38,7 @@ fn trials<Check: Copy + Send + 'static>(
             run(check, &Ports { users: store.clone(), events: store.clone(), outbox: store }).await;
             Ok(())
         }));
-        trials.extend([Backend::Sqlite, Backend::Postgres].map(|backend| {
+        trials.extend(Backend::ALL.iter().map(|&backend| {
             trial(format!("{name} [{backend}]"), move || async move {
                 let database = Database::migrated(backend).await?;
                 run(check, &database.ports()).await;

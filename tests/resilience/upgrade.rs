@@ -23,7 +23,10 @@ const NEWER: [&str; 5] = [
 /// Migrates as a newer version does: in one transaction, which waits its turn.
 async fn migrate_further(database: &Database) {
     let step = NEWER.join("; ");
-    let begin = if database.backend() == Backend::Sqlite { "BEGIN IMMEDIATE" } else { "BEGIN" };
+    let begin = match database.backend() {
+        Backend::Sqlite => "BEGIN IMMEDIATE",
+        Backend::Postgres => "BEGIN",
+    };
     database.execute(&format!("{begin}; {step}; COMMIT")).await;
 }
 
