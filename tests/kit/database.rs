@@ -21,6 +21,9 @@ use super::suite::Given;
 /// Generous: it is there to end what hangs.
 const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How many events are read at once.
+const AT_ONCE: usize = 10_000;
+
 /// What a database is kept in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Backend {
@@ -215,7 +218,15 @@ impl Ports {
     /// The events that are recorded there.
     pub(crate) async fn recorded(&self) -> Vec<Event> {
         self.events.sequence().await.expect("committed events get their positions");
-        self.events.read(Position::START, 100_000).await.expect("events can be read")
+        let mut recorded = Vec::new();
+        loop {
+            let last = recorded.last().map_or(Position::START, |event: &Event| event.position);
+            let more = self.events.read(last, AT_ONCE).await.expect("events can be read");
+            if more.is_empty() {
+                return recorded;
+            }
+            recorded.extend(more);
+        }
     }
 }
 
