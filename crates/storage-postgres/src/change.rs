@@ -2,7 +2,7 @@
 
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::sql_types::{Json, Nullable, Text, Timestamptz, Uuid};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::UserRepositoryError;
@@ -59,12 +59,6 @@ fn told<Q>(change: Q, event: NewEventRow) -> Prepared<Told<Q>> {
 struct Told<Q> {
     change: Q,
     event: NewEventRow,
-}
-
-impl<Q> QueryId for Told<Q> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl<Q: QueryFragment<Pg>> QueryFragment<Pg> for Told<Q> {

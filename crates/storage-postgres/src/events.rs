@@ -158,8 +158,6 @@ impl Unit for Number {
 }
 
 /// A row of events that is to be.
-#[derive(Insertable)]
-#[diesel(table_name = events, treat_none_as_default_value = false)]
 pub(crate) struct NewEventRow {
     pub(crate) event_id: Uuid,
     pub(crate) kind: &'static str,

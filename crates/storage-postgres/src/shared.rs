@@ -2,9 +2,9 @@
 //! made durable together, in one statement. Each has its own outcome, which is told after the commit.
 //!
 //! Each runtime has a connection of its own for that, so that no other thread is woken for it. A create that is alone
-//! waits for nobody; after several that were not, those who are ready to ask may join the next. Where a shared statement fails as a whole, each create is done again in one
-//! of its own, so that none fails for another's fault; but where nobody knows what became of it, or no connection was
-//! to be had, all are told so.
+//! waits for nobody; after several that were not, those who are ready to ask may join the next. Where a shared
+//! statement fails as a whole, each create is done again in one of its own, so that none fails for another's fault; but
+//! where nobody knows what became of it, or no connection was to be had, all are told so.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

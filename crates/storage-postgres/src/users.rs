@@ -140,6 +140,6 @@ async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Resul
 }
 
 /// The user of a row, if there is one.
-fn user(row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
+pub(crate) fn user(row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
     row.optional()?.map(User::try_from).transpose()
 }

@@ -14,6 +14,7 @@ use crate::receipts::{self, Claim};
 use crate::rows::UserRow;
 use crate::schema::users;
 use crate::transaction::Unit;
+use crate::users::user;
 
 /// What is to become of a user.
 pub(crate) enum Write {
@@ -115,8 +116,7 @@ impl Edit {
 /// The user as it is once nobody else changes it.
 async fn locked(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Error> {
     let with_id = users::table.find(id.get()).select(UserRow::as_select()).for_update();
-    let row: Option<UserRow> = with_id.get_result(conn).await.optional()?;
-    row.map(User::try_from).transpose()
+    user(with_id.get_result(conn).await)
 }
 
 pub(crate) fn user_id(id: i64) -> Result<UserId, Error> {

@@ -43,7 +43,7 @@ pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
 }
 
 /// Writes what is left, as far as that can be done in a second: the program is about to end.
-pub fn finish() {
+pub(crate) fn finish() {
     drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
