@@ -13,6 +13,7 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use crate::columns::UserColumns;
 use crate::error::Error;
 use crate::pool::Pool;
 use crate::rows::UserRow;
@@ -86,7 +87,7 @@ async fn send_all(conn: &mut AsyncPgConnection, batches: &mpsc::Sender<Batch>) -
             .filter(users::id.gt(last))
             .order(users::id)
             .limit(BATCH)
-            .select(UserRow::as_select())
+            .select(UserColumns)
             .load(conn)
             .await?;
         let Some(newest) = rows.last() else { return Ok(()) };

@@ -22,6 +22,7 @@
 //! ports is an event like any other, and the Roster publishes it.
 
 mod change;
+mod columns;
 mod config;
 mod connector;
 mod create;

@@ -1,6 +1,6 @@
 //! Lists, a page at a time.
 
-use diesel::dsl::{AsSelect, IntoBoxed, Select, sql};
+use diesel::dsl::{IntoBoxed, Select, sql};
 use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -10,6 +10,7 @@ use futures_core::future::BoxFuture;
 use futures_util::FutureExt;
 use roster_domain::{Order, Page, User, UserFilter, UserQuery};
 
+use crate::columns::UserColumns;
 use crate::error::Error;
 use crate::events;
 use crate::limited::Limited;
@@ -56,14 +57,13 @@ pub(crate) fn page<'conn>(
 }
 
 /// Users with the newest position of the feed, in one statement and so of one snapshot.
-type Rows = Prepared<
-    Limited<IntoBoxed<'static, Select<users::table, (AsSelect<UserRow, Pg>, SqlLiteral<BigInt>)>, Pg>>,
->;
+type Rows =
+    Prepared<Limited<IntoBoxed<'static, Select<users::table, (UserColumns, SqlLiteral<BigInt>)>, Pg>>>;
 
 /// One more than the page has, so that it is seen whether there is a next one.
 fn rows(query: &UserQuery) -> Rows {
     let newest = sql("(SELECT last FROM event_counter)");
-    let users = matching(&query.filter).select((UserRow::as_select(), newest));
+    let users = matching(&query.filter).select((UserColumns, newest));
     let users = match (query.order, query.after) {
         (Order::Ascending, None) => users.order(users::id.asc()),
         (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),

@@ -11,6 +11,7 @@ use roster_domain::{
 };
 
 use crate::change::ChangeAsRead;
+use crate::columns::UserColumns;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::lines::Lines;
@@ -119,7 +120,7 @@ impl PgUsers {
 }
 
 fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option<User>, Error>> {
-    let with_id = users::table.find(id.get()).select(UserRow::as_select());
+    let with_id = users::table.find(id.get()).select(UserColumns);
     async move { user(with_id.get_result(&mut conn).await) }.boxed()
 }
 
@@ -127,15 +128,14 @@ fn find_by_email<'line>(
     mut conn: &'line AsyncPgConnection,
     email: &Email,
 ) -> BoxFuture<'line, Result<Option<User>, Error>> {
-    let with_email =
-        users::table.filter(users::email.eq(email.as_str().to_owned())).select(UserRow::as_select());
+    let with_email = users::table.filter(users::email.eq(email.as_str().to_owned())).select(UserColumns);
     async move { user(with_email.get_result(&mut conn).await) }.boxed()
 }
 
 async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Result<Vec<User>, Error> {
     let emails: Vec<_> = emails.iter().map(Email::as_str).collect();
     let with_emails = users::table.filter(users::email.eq_any(emails)).order(users::id);
-    let rows = with_emails.select(UserRow::as_select()).load(conn).await?;
+    let rows = with_emails.select(UserColumns).load(conn).await?;
     rows.into_iter().map(User::try_from).collect()
 }
 

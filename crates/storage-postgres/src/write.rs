@@ -8,10 +8,10 @@ use roster_domain::{
 };
 
 use crate::change::ChangeAsRead;
+use crate::columns::UserColumns;
 use crate::create::create;
 use crate::error::Error;
 use crate::receipts::{self, Claim};
-use crate::rows::UserRow;
 use crate::schema::users;
 use crate::transaction::Unit;
 use crate::users::user;
@@ -115,7 +115,7 @@ impl Edit {
 
 /// The user as it is once nobody else changes it.
 async fn locked(conn: &mut AsyncPgConnection, id: UserId) -> Result<Option<User>, Error> {
-    let with_id = users::table.find(id.get()).select(UserRow::as_select()).for_update();
+    let with_id = users::table.find(id.get()).select(UserColumns).for_update();
     user(with_id.get_result(conn).await)
 }
 

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use tokio::sync::Mutex;
 use tokio::time::sleep;
 
 use crate::kit::{Database, Gateway, Http, OnPostgres, Program, Roster, suite};
@@ -25,6 +26,12 @@ const SLOW: Duration = Duration::from_millis(100);
 /// A refusal that takes longer is slow, as is an answer about health.
 const AT_ONCE: Duration = Duration::from_millis(50);
 
+/// Each takes all the processors that there are: two at once would measure each other.
+static TURN: Mutex<()> = Mutex::const_new(());
+
+/// The clients take the processors, too: what they send may come late, and it is not that which is tried here.
+const PATIENT: [&str; 4] = ["--head-timeout", "60", "--body-timeout", "60"];
+
 /// How long each load is kept up, where somebody wants to know how well the service bears it.
 fn measured() -> Option<Duration> {
     let told = std::env::var("ROSTER_TEST_OVERLOAD").ok()?;
@@ -33,6 +40,7 @@ fn measured() -> Option<Duration> {
 
 /// What is scarce here is the processors, which the clients need, too: how long they wait says little of the service.
 async fn a_service_that_is_asked_too_much_does_what_it_can(database: Database) {
+    let _turn = TURN.lock().await;
     let (mut roster, generator) = serving(&database, database.url()).await;
     let peak = peak(&roster, &generator).await;
     for factor in [0.8, 2.0, 3.0, 5.0] {
@@ -43,6 +51,7 @@ async fn a_service_that_is_asked_too_much_does_what_it_can(database: Database) {
 
 /// What is scarce here is places, as each is taken for long: whoever finds none is told so while that costs little.
 async fn a_service_whose_database_is_slow_does_as_much_when_more_is_asked(OnPostgres(database): OnPostgres) {
+    let _turn = TURN.lock().await;
     let gateway = Gateway::to(database.url()).await;
     let (mut roster, generator) = serving(&database, &gateway.url(database.url())).await;
     gateway.delay(SLOW);
@@ -69,7 +78,7 @@ async fn serving(database: &Database, url: &str) -> (Roster, Generator) {
     let usual = if measured().is_some() { "1024" } else { "64" };
     let places = std::env::var("ROSTER_TEST_PLACES").unwrap_or_else(|_| usual.to_owned());
     let program = Program::serving_at(database, url).and(["--max-requests", &places, "--log", "warn"]);
-    let roster = program.serve().await;
+    let roster = program.and(PATIENT).serve().await;
     let places: usize = places.parse().expect("ROSTER_TEST_PLACES is a number");
     let generator = Generator::of(&roster, places);
     (roster, generator)

@@ -55,6 +55,13 @@ pub enum Refusal {
     Unavailable,
 }
 
+impl Refusal {
+    /// Whether it is the credential, or that there is none, for which somebody is not let in.
+    pub(crate) fn is_of_credential(self) -> bool {
+        self != Self::Unavailable
+    }
+}
+
 impl Gatekeeper {
     /// Everyone is let in, and may do everything.
     pub fn open() -> Self {

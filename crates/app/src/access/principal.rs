@@ -1,5 +1,5 @@
 use std::fmt;
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 
 use tokio::time::Instant;
 
@@ -32,7 +32,9 @@ impl Principal {
 
     /// Whoever it is, where no credentials are asked for: they may do everything.
     pub fn anonymous() -> Self {
-        Self::new("anonymous", Scopes::all(), Kind::Anonymous)
+        static ANONYMOUS: LazyLock<Principal> =
+            LazyLock::new(|| Principal::new("anonymous", Scopes::all(), Kind::Anonymous));
+        ANONYMOUS.clone()
     }
 
     /// Whether no credentials were asked for.

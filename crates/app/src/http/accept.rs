@@ -1,31 +1,6 @@
 //! Which form of an answer a client accepts (RFC 9110 §12.5.1).
 
-use actix_web::Error;
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
-use actix_web::middleware::Next;
-
-use super::error::ApiError;
-
-/// Refuses a request of a resource whose `Accept` has no place for JSON, before anything is done for it. The
-/// answers to `DELETE` and `OPTIONS` have no body to be accepted.
-pub(super) async fn json<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let has_body = || {
-        let has_none = matches!(*request.method(), Method::DELETE | Method::OPTIONS);
-        request.match_pattern().is_some() && !has_none
-    };
-    // Which resource it is takes the router longer to say than it takes to see that JSON is accepted.
-    if choose(request.headers(), &["application/json"]).is_none() && has_body() {
-        let refused = ApiError::NotAcceptable("application/json");
-        return Ok(request.error_response(refused).map_into_right_body());
-    }
-    next.call(request).await.map(ServiceResponse::map_into_left_body)
-}
 
 /// The form that a client would have, of those that there are: what it gives the most weight, then what it
 /// names most closely, then the first.

@@ -1,30 +1,21 @@
 //! Who asks, and whether they may: judged before a request's body is read.
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest, ServiceResponse};
+use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::middleware::{Next, from_fn};
 use actix_web::{Error, FromRequest, Handler, HttpMessage, HttpRequest, Resource, Responder, web};
 use tracing::Span;
 
+use super::accept;
 use super::error::ApiError;
 use crate::access::{Gatekeeper, Principal, Refusal, Scopes};
 
-/// Lets in nobody but whom the gatekeeper does, and notes who it is: with the request, and in its span.
-pub(super) async fn authenticate<B: MessageBody + 'static>(
-    gatekeeper: web::Data<Gatekeeper>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    match gatekeeper.admit(bearer(request.headers())).await {
-        Ok(principal) => {
-            Span::current().record("principal", principal.name());
-            request.extensions_mut().insert(principal);
-            next.call(request).await.map(ServiceResponse::map_into_left_body)
-        }
-        Err(refusal) => Ok(request.error_response(ApiError::from(refusal)).map_into_right_body()),
-    }
+/// Notes who asks, where the gatekeeper lets them in: with the request, and in its span.
+pub(super) async fn identify(gatekeeper: &Gatekeeper, request: &ServiceRequest) -> Result<(), Refusal> {
+    let principal = gatekeeper.admit(bearer(request.headers())).await?;
+    Span::current().record("principal", principal.name());
+    request.extensions_mut().insert(principal);
+    Ok(())
 }
 
 /// The token of `Authorization: Bearer TOKEN` (RFC 6750 §2.1). A header of another scheme is no credential, nor
@@ -41,16 +32,25 @@ pub(super) fn principal(request: &HttpRequest) -> Option<Principal> {
     request.extensions().get().cloned()
 }
 
-/// A resource at `path`, with and without a slash at its end, that nobody asks for anything without the scopes
-/// that it takes: there is no way to add a route without naming them.
+/// A resource at `path` that nobody asks for anything without the scopes that it takes: there is no way to add a
+/// route without naming them.
 pub(super) fn protected(path: &str) -> Protected {
-    Protected(web::resource([path, &format!("{path}/")]))
+    Protected { resource: web::resource(path), form: Some("application/json") }
 }
 
 /// A resource for whoever has the scopes.
-pub(super) struct Protected(Resource);
+pub(super) struct Protected {
+    resource: Resource,
+    /// The form of what it answers, which then is to be acceptable.
+    form: Option<&'static str>,
+}
 
 impl Protected {
+    /// One that answers not in JSON alone: its handlers see to it that a client accepts what they answer.
+    pub(super) fn in_forms_of_its_own(self) -> Self {
+        Self { form: None, ..self }
+    }
+
     /// With a method, for whoever has these scopes. Where there is `GET`, there is `HEAD`.
     pub(super) fn on<F, Args>(self, method: Method, needed: impl Into<Scopes>, handler: F) -> Self
     where
@@ -59,35 +59,43 @@ impl Protected {
         F::Output: Responder + 'static,
     {
         let needed = needed.into();
+        // What is deleted is answered without a body.
+        let form = self.form.filter(|_| method != Method::DELETE);
         let route = |method, handler: F| {
-            let route = web::method(method).to(handler);
-            route.wrap(from_fn(move |request, next| admit(needed, request, next)))
+            web::method(method).to(move |request: HttpRequest, payload: web::Payload| {
+                let handler = handler.clone();
+                async move {
+                    judge(&request, needed, form)?;
+                    let arguments = Args::from_request(&request, &mut payload.into_inner()).await;
+                    let answer = handler.call(arguments.map_err(Into::into)?).await.respond_to(&request);
+                    Ok::<_, Error>(answer.map_into_boxed_body())
+                }
+            })
         };
         let head = (method == Method::GET).then(|| route(Method::HEAD, handler.clone()));
-        Self(head.into_iter().fold(self.0.route(route(method, handler)), Resource::route))
+        let resource = head.into_iter().fold(self.resource.route(route(method, handler)), Resource::route);
+        Self { resource, ..self }
     }
 }
 
 impl HttpServiceFactory for Protected {
     fn register(self, config: &mut AppService) {
-        self.0.register(config);
+        self.resource.register(config);
     }
 }
 
-/// Goes on with a request whose principal has the scopes. One without a principal was not judged: it has none.
-async fn admit<B: MessageBody + 'static>(
-    needed: Scopes,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let refused = match request.extensions().get::<Principal>() {
-        Some(principal) if principal.may(needed) => None,
-        Some(_) => Some(ApiError::Forbidden(needed)),
-        None => Some(Refusal::Missing.into()),
-    };
-    match refused {
-        None => next.call(request).await.map(ServiceResponse::map_into_left_body),
-        Some(refused) => Ok(request.error_response(refused).map_into_right_body()),
+/// Refuses a request before anything else of it is looked at: of a client that accepts no such form, or whose
+/// principal has not the scopes. One without a principal was not judged: it has none.
+fn judge(request: &HttpRequest, needed: Scopes, form: Option<&'static str>) -> Result<(), ApiError> {
+    if let Some(form) = form
+        && accept::choose(request.headers(), &[form]).is_none()
+    {
+        return Err(ApiError::NotAcceptable(form));
+    }
+    match request.extensions().get::<Principal>() {
+        Some(principal) if principal.may(needed) => Ok(()),
+        Some(_) => Err(ApiError::Forbidden(needed)),
+        None => Err(Refusal::Missing.into()),
     }
 }
 

@@ -1,62 +1,83 @@
 //! What surrounds every request: its id, its time, and the body of every error, the framework's own
 //! included.
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use std::rc::Rc;
+
+use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
 use actix_web::http::{ConnectionType, Method, StatusCode};
 use actix_web::middleware::Next;
-use actix_web::{Error, HttpResponse, ResponseError, web};
+use actix_web::{Error, HttpResponse, ResponseError};
 use roster_domain::chain;
 use tracing::error;
 
+use super::Shared;
+use super::coding::Compression;
 use super::cross_origin::{self, CrossOrigin};
 use super::error::ApiError;
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
-use super::limits::Limits;
+use super::limits::{Busy, Limits};
 use super::measured::Measured;
 use super::methods::{accept_patch, allow_options, is_offer};
 use super::observed::Observed;
 use super::panic::without_panic;
+use super::path::without_final_slash;
 use super::problem::Problem;
 use super::request_id::{RequestId, X_REQUEST_ID};
 
-/// Answers a request, whatever becomes of it.
-pub(super) async fn answer<B: MessageBody + 'static>(
-    lifecycle: web::Data<Lifecycle>,
-    limits: web::Data<Limits>,
-    measured: web::Data<Measured>,
-    cross_origin: web::Data<CrossOrigin>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let id = RequestId::of(request.headers());
-    let observed = Observed::begin(&request, &id, measured);
-    let clock = limits.begin(&request);
-    let origin = request.headers().get(ORIGIN).cloned();
-    let answered = observed.within(clock.within(without_panic(next.call(request)))).await;
-    let unanswered = |error: &Error| {
-        let to_pages = cross_origin.told(origin.as_ref());
-        Box::new(Unanswered::new(error, id.clone(), &lifecycle, to_pages))
-    };
-    let answer = observed.in_scope(|| match answered {
-        Ok(Ok(response)) => Ok(complete(response, &id, &lifecycle)),
-        Ok(Err(error)) => Err(unanswered(&error)),
-        Err(late) => Err(unanswered(&late.into())),
-    });
-    let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
-    let status = answer.as_ref().map_or_else(|error| error.status_code(), ServiceResponse::status);
-    observed.end(route, status);
-    Ok(answer.map_err(|error| *error)?)
+/// What surrounds every request to one worker of the server.
+pub(super) struct Surroundings {
+    lifecycle: Lifecycle,
+    limits: Limits,
+    measured: Rc<Measured>,
+    cross_origin: CrossOrigin,
+}
+
+impl Surroundings {
+    pub(super) fn of(shared: &Shared, cross_origin: CrossOrigin) -> Self {
+        let (lifecycle, limits) = (shared.lifecycle.clone(), shared.limits.clone());
+        Self { lifecycle, limits, measured: Rc::new(Measured::new()), cross_origin }
+    }
+
+    /// Answers a request, whatever becomes of it.
+    pub(super) async fn answer<B: MessageBody + 'static>(
+        self: Rc<Self>,
+        mut request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let id = RequestId::of(request.headers());
+        let observed = Observed::begin(&request, &id, self.measured.clone());
+        let busy = Busy::on(request.request());
+        let clock = self.limits.begin(&request);
+        let compression = Compression::of(request.headers());
+        let origin = request.headers().get(ORIGIN).cloned();
+        without_final_slash(&mut request);
+        let work = async { compression.compress(next.call(request).await?).await };
+        let answered = observed.within(clock.within(without_panic(work))).await;
+        let unanswered = |error: &Error| {
+            let to_pages = self.cross_origin.told(origin.as_ref());
+            Box::new(Unanswered::new(error, id.clone(), &self.lifecycle, to_pages))
+        };
+        let answer = observed.in_scope(|| match answered {
+            Ok(Ok(response)) => Ok(complete(response, &id, &self.lifecycle)),
+            Ok(Err(error)) => Err(unanswered(&error)),
+            Err(late) => Err(unanswered(&late.into())),
+        });
+        let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
+        let status = answer.as_ref().map_or_else(|error| error.status_code(), ServiceResponse::status);
+        observed.end(route, status);
+        Ok(Busy::until_sent(busy, answer.map_err(|error| *error)?))
+    }
 }
 
 /// Gives an answer what every answer has, and an error its body.
-fn complete<B: MessageBody + 'static>(
-    mut response: ServiceResponse<B>,
+fn complete(
+    mut response: ServiceResponse<BoxBody>,
     id: &RequestId,
     lifecycle: &Lifecycle,
-) -> ServiceResponse<EitherBody<B, BoxBody>> {
+) -> ServiceResponse<BoxBody> {
     allow_options(&mut response);
     let status = response.status();
     let mut response = if is_offer(&response) {
@@ -66,13 +87,13 @@ fn complete<B: MessageBody + 'static>(
         }
         let mut offer = response.into_response(answer.finish());
         accept_patch(&mut offer);
-        offer.map_into_right_body()
+        offer
     } else if status.is_client_error() || status.is_server_error() {
         let problem = problem_of(response.response().error(), status);
         let answer = problem.respond(id, response.headers());
-        response.into_response(answer).map_into_right_body()
+        response.into_response(answer)
     } else {
-        response.map_into_left_body()
+        response
     };
     let method = response.request().method().clone();
     let headers = response.headers_mut();

@@ -2,11 +2,10 @@
 
 use std::io;
 
-use actix_web::body::{BodySize, BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::body::{BodySize, BoxBody, MessageBody};
+use actix_web::dev::ServiceResponse;
 use actix_web::http::StatusCode;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
-use actix_web::middleware::Next;
 use actix_web::web::{self, Bytes};
 use actix_web::{Error, HttpResponse, HttpResponseBuilder};
 use futures_util::{Stream, TryStreamExt, future, stream};
@@ -39,28 +38,39 @@ pub(super) fn respond(
     response
 }
 
-/// Compresses answers that are whole before they are sent. Those that carry an entity tag stay as they are: it
-/// is strong, and would name two sequences of bytes (RFC 9110 §8.8.3.3). So do streams, and what is compressed.
-pub(super) async fn compress<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let wanted = prefers_gzip(request.headers());
-    let mut response = next.call(request).await?;
-    let Some(size) = worthwhile(&response) else { return Ok(response.map_into_left_body()) };
-    vary(response.headers_mut(), "accept-encoding");
-    if !wanted {
-        return Ok(response.map_into_left_body());
+/// Whether answers are compressed, to who sent a request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Compression {
+    is_wanted: bool,
+}
+
+impl Compression {
+    /// As the headers of a request want it.
+    pub(super) fn of(headers: &HeaderMap) -> Self {
+        Self { is_wanted: prefers_gzip(headers) }
     }
-    let (request, response) = response.into_parts();
-    let (mut response, body) = response.into_parts();
-    let compressed = match body.try_into_bytes() {
-        Ok(plain) if size < LONG => whole(&plain)?,
-        Ok(plain) => web::block(move || whole(&plain)).await??,
-        Err(body) => return Ok(ServiceResponse::new(request, response.set_body(body)).map_into_left_body()),
-    };
-    response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
-    Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(compressed))).map_into_right_body())
+
+    /// Compresses an answer that is whole before it is sent. One that carries an entity tag stays as it is: that is
+    /// strong, and would name two sequences of bytes (RFC 9110 §8.8.3.3). So do streams, and what is compressed.
+    pub(super) async fn compress<B: MessageBody + 'static>(
+        self,
+        mut response: ServiceResponse<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let Some(size) = worthwhile(&response) else { return Ok(response.map_into_boxed_body()) };
+        vary(response.headers_mut(), "accept-encoding");
+        if !self.is_wanted {
+            return Ok(response.map_into_boxed_body());
+        }
+        let (request, response) = response.into_parts();
+        let (mut response, body) = response.into_parts();
+        let compressed = match body.try_into_bytes() {
+            Ok(plain) if size < LONG => whole(&plain)?,
+            Ok(plain) => web::block(move || whole(&plain)).await??,
+            Err(body) => return Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(body)))),
+        };
+        response.headers_mut().insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        Ok(ServiceResponse::new(request, response.set_body(BoxBody::new(compressed))))
+    }
 }
 
 /// How long the body of an answer is, where it pays to compress it.

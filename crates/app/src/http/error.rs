@@ -66,6 +66,41 @@ impl ApiError {
     pub(crate) fn is_of_server(&self) -> bool {
         self.status_code().is_server_error() && !matches!(self, Self::Overloaded)
     }
+
+    fn code(&self) -> Code {
+        match self {
+            Self::Domain(error) => code_of(error),
+            Self::Malformed(_) => Code::MalformedRequest,
+            Self::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
+            Self::NotAcceptable(_) => Code::NotAcceptable,
+            Self::PayloadTooLarge(_) | Self::LineTooLarge(_) => Code::PayloadTooLarge,
+            Self::NoSuchRoute(_) => Code::NotFound,
+            Self::Unauthenticated(refusal) if refusal.is_of_credential() => Code::Unauthenticated,
+            Self::Forbidden(_) => Code::Forbidden,
+            Self::BodyTimedOut => Code::RequestTimeout,
+            Self::Unauthenticated(_) | Self::DeadlineExceeded | Self::Overloaded | Self::Stopping => {
+                Code::Unavailable
+            }
+            Self::RateLimited(_) => Code::RateLimited,
+            Self::Panicked => Code::Internal,
+        }
+    }
+}
+
+fn code_of(error: &DomainError) -> Code {
+    match error {
+        DomainError::Validation(_) => Code::Validation,
+        DomainError::BusinessRule(_) => Code::BusinessRule,
+        DomainError::NotFound { .. } => Code::NotFound,
+        DomainError::PreconditionFailed { .. } => Code::PreconditionFailed,
+        DomainError::Gone { .. } => Code::Gone,
+        DomainError::ReceiptReused => Code::IdempotencyKeyReused,
+        DomainError::ReceiptInProgress => Code::Conflict,
+        DomainError::Unavailable { .. } => Code::Unavailable,
+        DomainError::UpstreamFailed(_) => Code::UpstreamError,
+        DomainError::UpstreamTimedOut(_) => Code::UpstreamTimeout,
+        DomainError::Internal(_) => Code::Internal,
+    }
 }
 
 impl From<Violations> for ApiError {
@@ -82,54 +117,28 @@ impl From<Violation> for ApiError {
 
 impl From<&ApiError> for Problem {
     fn from(error: &ApiError) -> Self {
-        let code = match error {
-            ApiError::Domain(error) => return error.into(),
-            ApiError::Malformed(_) => Code::MalformedRequest,
-            ApiError::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
-            ApiError::NotAcceptable(_) => Code::NotAcceptable,
-            ApiError::PayloadTooLarge(_) | ApiError::LineTooLarge(_) => Code::PayloadTooLarge,
-            ApiError::NoSuchRoute(_) => Code::NotFound,
-            ApiError::Unauthenticated(Refusal::Missing | Refusal::Invalid | Refusal::Expired) => {
-                Code::Unauthenticated
-            }
-            ApiError::Forbidden(_) => Code::Forbidden,
-            ApiError::BodyTimedOut => Code::RequestTimeout,
-            ApiError::Unauthenticated(Refusal::Unavailable)
-            | ApiError::DeadlineExceeded
-            | ApiError::Overloaded
-            | ApiError::Stopping => Code::Unavailable,
-            ApiError::RateLimited(pause) => {
-                return Self::new(Code::RateLimited, error.to_string()).retry_after(*pause);
-            }
-            ApiError::Panicked => return Self::internal(),
-        };
-        Self::new(code, error.to_string())
+        match error {
+            ApiError::Domain(error) => error.into(),
+            ApiError::RateLimited(pause) => Self::new(error.code(), error.to_string()).retry_after(*pause),
+            ApiError::Panicked => Self::internal(),
+            _ => Self::new(error.code(), error.to_string()),
+        }
     }
 }
 
 impl From<&DomainError> for Problem {
     fn from(error: &DomainError) -> Self {
-        let code = match error {
-            DomainError::Validation(violations) => return Self::violations(violations),
-            DomainError::BusinessRule(_) => Code::BusinessRule,
-            DomainError::NotFound { .. } => Code::NotFound,
-            DomainError::PreconditionFailed { .. } => Code::PreconditionFailed,
-            DomainError::Gone { .. } => Code::Gone,
-            DomainError::ReceiptReused => Code::IdempotencyKeyReused,
-            DomainError::ReceiptInProgress => Code::Conflict,
+        let code = code_of(error);
+        match error {
+            DomainError::Validation(violations) => Self::violations(violations),
             DomainError::Unavailable { retry_after, .. } => {
-                return Self::new(Code::Unavailable, "The service is not available for the moment")
-                    .retry_after(*retry_after);
+                Self::new(code, "The service is not available for the moment").retry_after(*retry_after)
             }
-            DomainError::UpstreamFailed(_) => {
-                return Self::new(Code::UpstreamError, "The external directory failed");
-            }
-            DomainError::UpstreamTimedOut(_) => {
-                return Self::new(Code::UpstreamTimeout, "The external directory took too long");
-            }
-            DomainError::Internal(_) => return Self::internal(),
-        };
-        Self::new(code, error.to_string())
+            DomainError::UpstreamFailed(_) => Self::new(code, "The external directory failed"),
+            DomainError::UpstreamTimedOut(_) => Self::new(code, "The external directory took too long"),
+            DomainError::Internal(_) => Self::internal(),
+            _ => Self::new(code, error.to_string()),
+        }
     }
 }
 
@@ -148,7 +157,7 @@ impl From<StatusCode> for Problem {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        Problem::from(self).code.status()
+        self.code().status()
     }
 
     /// The status, and what is asked of whom it refuses: the layer around all resources, which knows the

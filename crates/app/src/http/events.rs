@@ -27,7 +27,7 @@ const STRUCTURED: &str = "application/cloudevents+json";
 const FORMS: [&str; 3] = [BATCH, "application/json", sse::MEDIA_TYPE];
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(protected("/events").on(Method::GET, Scope::EventsRead, feed).on(
+    config.service(protected("/events").in_forms_of_its_own().on(Method::GET, Scope::EventsRead, feed).on(
         Method::POST,
         Scope::EventsWrite,
         take,

@@ -19,7 +19,11 @@ use crate::bulk::{Format, Writer};
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(protected("/users/export").on(Method::GET, Scope::UsersRead, export));
+    config.service(protected("/users/export").in_forms_of_its_own().on(
+        Method::GET,
+        Scope::UsersRead,
+        export,
+    ));
 }
 
 async fn export(services: web::Data<Services>, request: HttpRequest) -> Result<HttpResponse, ApiError> {

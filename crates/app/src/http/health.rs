@@ -14,12 +14,8 @@ use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(
-            web::resource(["/livez", "/livez/"]).route(web::get().to(livez)).route(web::head().to(livez)),
-        )
-        .service(
-            web::resource(["/readyz", "/readyz/"]).route(web::get().to(readyz)).route(web::head().to(readyz)),
-        );
+        .service(web::resource("/livez").route(web::get().to(livez)).route(web::head().to(livez)))
+        .service(web::resource("/readyz").route(web::get().to(readyz)).route(web::head().to(readyz)));
 }
 
 /// What a healthy program says of itself.

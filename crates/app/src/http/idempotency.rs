@@ -20,16 +20,18 @@ const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 pub(super) const IDEMPOTENCY_REPLAYED: HeaderName = HeaderName::from_static("idempotency-replayed");
 
 /// What a client calls its request, where it calls it anything.
-pub(super) struct Idempotency {
+pub(super) struct Idempotency(Option<Key>);
+
+struct Key {
     scope: String,
-    key: Option<IdempotencyKey>,
+    key: IdempotencyKey,
 }
 
 impl Idempotency {
     /// The request to make this user, where it may be repeated. Bodies are compared as they were parsed: how
     /// one was written makes no difference.
     pub(super) fn creating(self, new: &NewUser) -> Option<RepeatableRequest> {
-        let (scope, key) = (self.scope, self.key?);
+        let Key { scope, key } = self.0?;
         // Members in the order of their names: the canonical form of RFC 8785.
         let canonical = json!({"email": new.email.as_str(), "name": new.name.as_str()}).to_string();
         Some(RepeatableRequest { scope, key, fingerprint: Sha256::digest(canonical).into() })
@@ -41,7 +43,7 @@ impl FromRequest for Idempotency {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(key(request).map(|key| Self { scope: scope(request), key }))
+        ready(key(request).map(|key| Self(key.map(|key| Key { scope: scope(request), key }))))
     }
 }
 
@@ -136,7 +138,8 @@ mod tests {
     #[test]
     fn a_fingerprint_is_that_of_what_is_asked_and_not_of_how_it_is_written() {
         let of = |email: &str, name: &str| {
-            let idempotency = Idempotency { scope: String::new(), key: IdempotencyKey::parse("k") };
+            let key = IdempotencyKey::parse("k").map(|key| Key { scope: String::new(), key });
+            let idempotency = Idempotency(key);
             let new = NewUser { email: Email::parse(email).unwrap(), name: Name::parse(name).unwrap() };
             idempotency.creating(&new).unwrap().fingerprint
         };

@@ -25,7 +25,11 @@ use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::wiring::Services;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(protected("/users/import").on(Method::POST, Scope::UsersWrite, import));
+    config.service(protected("/users/import").in_forms_of_its_own().on(
+        Method::POST,
+        Scope::UsersWrite,
+        import,
+    ));
 }
 
 async fn import(

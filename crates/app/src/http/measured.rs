@@ -1,12 +1,13 @@
 //! What is measured of requests: how many, with which outcome, and how long they take, by route.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::HashMap;
 use std::time::Duration;
 
 use actix_web::dev::ResourceMap;
 use actix_web::http::{Method, StatusCode, Uri};
 use metrics::{Counter, Gauge, Histogram, counter, gauge, histogram};
+
+use super::path::stripped;
 
 /// What a request is called whose route is none of ours, so that nobody makes up names of series.
 const NO_ROUTE: &str = "none";
@@ -16,12 +17,18 @@ const ABANDONED: &str = "abandoned";
 
 /// The measuring of one worker of the server. It finds each series once.
 pub(super) struct Measured {
-    routes: RefCell<HashMap<String, Vec<OfMethod>>>,
+    routes: RefCell<Vec<OfRoute>>,
     map: OnceCell<ResourceMap>,
     in_flight: Gauge,
 }
 
-/// The requests of one method at one route.
+/// The requests at one route. There are few, and so they are found sooner by a look at each than by a hash.
+struct OfRoute {
+    route: String,
+    methods: Vec<OfMethod>,
+}
+
+/// Those of one method.
 struct OfMethod {
     method: &'static str,
     duration: Histogram,
@@ -42,7 +49,8 @@ impl Measured {
 
     /// The route of a request that is not there any more to be asked.
     pub(super) fn route_of(&self, uri: &Uri) -> Option<String> {
-        self.map.get()?.match_pattern(uri.path())
+        let path = uri.path();
+        self.map.get()?.match_pattern(stripped(path).unwrap_or(path))
     }
 
     /// A request has ended, with this status, or without one, where its client went away.
@@ -56,19 +64,12 @@ impl Measured {
         self.in_flight.decrement(1.0);
         let route = route.unwrap_or(NO_ROUTE);
         let mut routes = self.routes.borrow_mut();
-        if !routes.contains_key(route) {
-            routes.insert(route.to_owned(), Vec::new());
-        }
-        let Some(methods) = routes.get_mut(route) else { return };
-        let found = methods.iter().position(|known| known.method == method);
-        let nth = found.unwrap_or_else(|| {
-            methods.push(OfMethod::new(route, method));
-            methods.len() - 1
-        });
-        if let Some(known) = methods.get_mut(nth) {
-            known.duration.record(took);
-            known.count(route, status);
-        }
+        let known = |known: &OfRoute| known.route == route;
+        let of_route = found(&mut routes, known, || OfRoute { route: route.to_owned(), methods: Vec::new() });
+        let known = |known: &OfMethod| known.method == method;
+        let of_method = found(&mut of_route.methods, known, || OfMethod::new(route, method));
+        of_method.duration.record(took);
+        of_method.count(route, status);
     }
 }
 
@@ -79,16 +80,32 @@ impl OfMethod {
     }
 
     fn count(&mut self, route: &str, status: Option<StatusCode>) {
-        if let Some((_, counter)) = self.outcomes.iter().find(|(known, _)| *known == status) {
-            return counter.increment(1);
-        }
-        let (method, route) = (self.method, route.to_owned());
-        let outcome = status.map_or_else(|| ABANDONED.to_owned(), |status| status.as_str().to_owned());
-        let counter =
-            counter!("roster_http_requests_total", "method" => method, "route" => route, "status" => outcome);
+        let method = self.method;
+        let (_, counter) = found(
+            &mut self.outcomes,
+            |(known, _)| *known == status,
+            || {
+                let outcome =
+                    status.map_or_else(|| ABANDONED.to_owned(), |status| status.as_str().to_owned());
+                let route = route.to_owned();
+                (
+                    status,
+                    counter!("roster_http_requests_total", "method" => method, "route" => route, "status" => outcome),
+                )
+            },
+        );
         counter.increment(1);
-        self.outcomes.push((status, counter));
     }
+}
+
+/// The one that is known so; it is made where there is none.
+#[expect(clippy::indexing_slicing, reason = "it is where it was found, or put")]
+fn found<T>(all: &mut Vec<T>, is_it: impl Fn(&T) -> bool, made: impl FnOnce() -> T) -> &mut T {
+    let nth = all.iter().position(is_it).unwrap_or_else(|| {
+        all.push(made());
+        all.len() - 1
+    });
+    &mut all[nth]
 }
 
 /// A method's name; one that nobody has heard of has none of its own.

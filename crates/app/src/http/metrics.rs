@@ -6,9 +6,7 @@ use actix_web::{HttpResponse, web};
 use crate::telemetry::Metrics;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
-    config.service(
-        web::resource(["/metrics", "/metrics/"]).route(web::get().to(get)).route(web::head().to(get)),
-    );
+    config.service(web::resource("/metrics").route(web::get().to(get)).route(web::head().to(get)));
 }
 
 async fn get(metrics: web::Data<Metrics>) -> HttpResponse {

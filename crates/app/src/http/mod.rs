@@ -3,6 +3,7 @@
 
 mod accept;
 mod access;
+mod admission;
 mod answer;
 mod code;
 mod coding;
@@ -44,6 +45,8 @@ mod users;
 #[cfg(test)]
 mod tests;
 
+use std::rc::Rc;
+
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
@@ -57,6 +60,8 @@ pub use sse::Streams;
 use crate::access::Gatekeeper;
 use crate::telemetry::Metrics;
 use crate::wiring::Services;
+use admission::Admission;
+use answer::Surroundings;
 pub(crate) use error::ApiError;
 pub(crate) use json::Object;
 pub(crate) use users::UserResponse;
@@ -89,14 +94,13 @@ pub enum Ops {
 }
 
 impl Shared {
+    /// For handlers.
     fn register(self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.services))
             .app_data(web::Data::new(self.gatekeeper))
             .app_data(web::Data::new(self.lifecycle))
-            .app_data(web::Data::new(self.limits))
-            .app_data(web::Data::new(self.metrics))
-            .app_data(web::Data::new(measured::Measured::new()));
+            .app_data(web::Data::new(self.metrics));
     }
 }
 
@@ -121,14 +125,13 @@ pub fn app(
         InitError = (),
     >,
 > {
+    let admission = Rc::new(Admission::of(&shared));
+    let surroundings = Rc::new(Surroundings::of(&shared, cross_origin.clone()));
     App::new()
         .configure(|config| shared.register(config))
         .app_data(web::Data::new(streams))
-        .app_data(web::Data::new(cross_origin.clone()))
-        .wrap(from_fn(coding::compress))
         .wrap(cross_origin.layer())
-        .wrap(from_fn(answer::answer))
-        .wrap(from_fn(limits::keep))
+        .wrap(from_fn(move |request, next| surroundings.clone().answer(request, next)))
         .configure(|config| {
             if ops == Ops::Here {
                 Ops::routes(config);
@@ -138,19 +141,12 @@ pub fn app(
         .configure(docs::routes)
         .service(
             web::scope(BASE_PATH)
-                .wrap(from_fn(limits::limit))
-                .wrap(from_fn(access::authenticate))
-                .wrap(from_fn(limits::limit_refusals))
-                .wrap(from_fn(limits::admit))
+                .wrap(from_fn(move |request, next| admission.clone().admit(request, next)))
                 .configure(events::routes)
                 .configure(import::routes)
                 .configure(export::routes)
-                .service(
-                    web::scope("")
-                        .wrap(from_fn(accept::json))
-                        .configure(directory::routes)
-                        .configure(users::routes),
-                ),
+                .configure(directory::routes)
+                .configure(users::routes),
         )
         .default_service(web::to(no_such_route))
 }
@@ -167,12 +163,10 @@ pub fn ops(
         InitError = (),
     >,
 > {
+    let surroundings = Rc::new(Surroundings::of(&shared, CrossOrigin::default()));
     App::new()
         .configure(|config| shared.register(config))
-        .app_data(web::Data::new(CrossOrigin::default()))
-        .wrap(from_fn(coding::compress))
-        .wrap(from_fn(answer::answer))
-        .wrap(from_fn(limits::keep))
+        .wrap(from_fn(move |request, next| surroundings.clone().answer(request, next)))
         .configure(Ops::routes)
         .default_service(web::to(no_such_route))
 }

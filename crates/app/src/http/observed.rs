@@ -1,11 +1,11 @@
 //! What is seen of a request: its span, around every line of it in the log, the one line that each has, its part of
 //! a trace, and what is measured of it.
 
+use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use actix_web::dev::ServiceRequest;
 use actix_web::http::{StatusCode, Uri};
-use actix_web::web;
 use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, debug_span, info, info_span};
@@ -23,13 +23,13 @@ pub(super) struct Observed {
     span: Span,
     /// The part of a trace; none where traces are sent nowhere.
     step: Span,
-    measured: web::Data<Measured>,
+    measured: Rc<Measured>,
     has_ended: bool,
 }
 
 impl Observed {
     /// Begins with a request that was just read.
-    pub(super) fn begin(request: &ServiceRequest, id: &RequestId, measured: web::Data<Measured>) -> Self {
+    pub(super) fn begin(request: &ServiceRequest, id: &RequestId, measured: Rc<Measured>) -> Self {
         measured.begin(request.request().resource_map());
         let span = info_span!("request", request_id = %id, principal = Empty, trace_id = Empty);
         let step = if traces::are_wanted() { step(request, &span) } else { Span::none() };

@@ -1,6 +1,9 @@
+//! The paths of requests, as the router and handlers see them.
+
 use std::future::{Ready, ready};
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::Uri;
 use actix_web::{FromRequest, HttpRequest};
 use roster_domain::{DirectoryId, DomainError, UserId, Violation};
 
@@ -19,6 +22,18 @@ impl IdInPath {
     pub(super) fn person(&self) -> Result<DirectoryId, DomainError> {
         DirectoryId::new(self.0).ok_or_else(|| DomainError::person_not_found(self.0))
     }
+}
+
+/// Has the router take a path with a slash at its end for the one without it: each is answered the same.
+pub(super) fn without_final_slash(request: &mut ServiceRequest) {
+    if let Some(Ok(uri)) = stripped(request.uri().path()).map(Uri::try_from) {
+        request.match_info_mut().get_mut().update(&uri);
+    }
+}
+
+/// A path without the slash that is at its end.
+pub(super) fn stripped(path: &str) -> Option<&str> {
+    path.strip_suffix('/').filter(|path| !path.is_empty())
 }
 
 impl FromRequest for IdInPath {

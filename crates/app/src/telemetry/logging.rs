@@ -6,12 +6,17 @@ use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
+use chrono::Utc;
 use json_subscriber::JsonLayer;
+use roster_domain::Timestamp;
 use tracing::error;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
+use tracing_subscriber::field::MakeExt;
+use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
-use tracing_subscriber::{Layer, Registry, fmt};
+use tracing_subscriber::{Layer, Registry, fmt, registry};
 
 use crate::config::{LogConfig, LogFormat};
 
@@ -34,11 +39,14 @@ pub(super) type Sink = Box<dyn Layer<Registry> + Send + Sync>;
 pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
     let to = writer();
     let lines = match config.log_format {
-        LogFormat::Text => text(to).boxed(),
-        LogFormat::Json => json(to).boxed(),
+        LogFormat::Text => text(to),
+        LogFormat::Json => json(to),
     };
-    let lines = lines.with_filter(config.log.clone()).boxed();
-    tracing_subscriber::registry().with(spans.into_iter().chain([lines]).collect::<Vec<_>>()).init();
+    match spans {
+        Some(spans) => registry().with(vec![spans, lines.with_filter(config.log.clone()).boxed()]).init(),
+        // What is for lines alone is judged once for each place in the code, and not each time that it is passed.
+        None => registry().with(lines).with(config.log.clone()).init(),
+    }
     panic::set_hook(Box::new(panicked));
 }
 
@@ -95,18 +103,37 @@ pub(crate) fn panicked(panic: &PanicHookInfo<'_>) {
     error!(place, said, "the code panicked");
 }
 
-fn text(to: NonBlocking) -> impl Layer<Registry> + Send + Sync {
-    fmt::layer().with_writer(to).with_ansi(io::stderr().is_terminal()).with_target(false)
+/// The time that a line has: as all times of the service are written.
+struct Now;
+
+impl FormatTime for Now {
+    fn format_time(&self, to: &mut Writer<'_>) -> std::fmt::Result {
+        write!(to, "{}", Timestamp::from(Utc::now()))
+    }
+}
+
+/// In colours for a person; elsewhere the same text, as quick to write as can be, since each request has a line.
+fn text(to: NonBlocking) -> Sink {
+    let lines = fmt::layer().with_writer(to).with_target(false).with_timer(Now);
+    if io::stderr().is_terminal() {
+        return lines.with_ansi(true).boxed();
+    }
+    let fields = format::debug_fn(|to, field, value| match field.name() {
+        "message" => write!(to, "{value:?}"),
+        name if name.starts_with("log.") => Ok(()),
+        name => write!(to, "{name}={value:?}"),
+    });
+    lines.with_ansi(false).fmt_fields(fields.delimited(" ")).boxed()
 }
 
 /// An object a line, with the members of a line beside those of what surrounds it, as a request's `request_id`.
-fn json(to: NonBlocking) -> impl Layer<Registry> + Send + Sync {
+fn json(to: NonBlocking) -> Sink {
     let mut lines = JsonLayer::new(to);
     lines
-        .with_timer("timestamp", fmt::time::SystemTime)
+        .with_timer("timestamp", Now)
         .with_level("level")
         .with_target("target")
         .with_flattened_event()
         .with_top_level_flattened_span_list();
-    lines
+    lines.boxed()
 }

@@ -21,16 +21,12 @@ const ASSETS: [&str; 3] = ["swagger-ui.css", "swagger-ui-bundle.js", "favicon-32
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
-        .service(web::resource(["/docs", "/docs/"]).route(web::get().to(page)).route(web::head().to(page)))
+        .service(web::resource("/docs").route(web::get().to(page)).route(web::head().to(page)))
         .service(
-            web::resource(["/docs/problems", "/docs/problems/"])
-                .route(web::get().to(problems))
-                .route(web::head().to(problems)),
+            web::resource("/docs/problems").route(web::get().to(problems)).route(web::head().to(problems)),
         )
         .service(
-            web::resource(["/docs/assets/{file}", "/docs/assets/{file}/"])
-                .route(web::get().to(asset))
-                .route(web::head().to(asset)),
+            web::resource("/docs/assets/{file}").route(web::get().to(asset)).route(web::head().to(asset)),
         );
 }
 

@@ -10,12 +10,11 @@ use std::rc::{Rc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use actix_web::HttpRequest;
 use actix_web::body::{BodySize, BoxBody, MessageBody};
-use actix_web::dev::{Extensions, ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
+use actix_web::dev::{Extensions, ServiceResponse};
 use actix_web::rt::{self, task::JoinHandle};
 use actix_web::web::Bytes;
-use actix_web::{Error, HttpRequest};
 use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -108,13 +107,24 @@ async fn watch(connection: Weak<Connection>, patience: Duration) {
 }
 
 /// A request under way on a connection, until the last of its answer was handed to the server.
-struct Busy(Rc<Connection>);
+pub(in crate::http) struct Busy(Rc<Connection>);
 
 impl Busy {
-    fn on(request: &HttpRequest) -> Option<Self> {
+    pub(in crate::http) fn on(request: &HttpRequest) -> Option<Self> {
         let connection = request.conn_data::<Watched>()?.connection.clone();
         connection.busy.set(connection.busy.get() + 1);
         Some(Self(connection))
+    }
+
+    /// Goes on for as long as the body of an answer is made while it is sent.
+    pub(in crate::http) fn until_sent(
+        busy: Option<Self>,
+        answer: ServiceResponse<BoxBody>,
+    ) -> ServiceResponse<BoxBody> {
+        answer.map_body(|_, body| match body.size() {
+            BodySize::Stream => BoxBody::new(Sent { body, _busy: busy }),
+            BodySize::None | BodySize::Sized(_) => body,
+        })
     }
 }
 
@@ -123,19 +133,6 @@ impl Drop for Busy {
         self.0.busy.set(self.0.busy.get() - 1);
         self.0.idle_since.set(Instant::now());
     }
-}
-
-/// Keeps a connection for as long as a request of it is answered.
-pub(in crate::http) async fn keep<B: MessageBody + 'static>(
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<BoxBody>, Error> {
-    let busy = Busy::on(request.request());
-    let response = next.call(request).await?;
-    Ok(response.map_body(|_, body| match body.size() {
-        BodySize::Stream => BoxBody::new(Sent { body: BoxBody::new(body), _busy: busy }),
-        BodySize::None | BodySize::Sized(_) => BoxBody::new(body),
-    }))
 }
 
 /// A body that is made while it is sent.

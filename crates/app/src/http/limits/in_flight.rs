@@ -2,20 +2,14 @@
 //! what waits in a queue takes memory and time, and mostly is not wanted any more when it is done.
 
 use std::cell::Cell;
-use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use actix_web::body::MessageBody;
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, web};
 use metrics::counter;
 use tokio::time::sleep;
 use tracing::warn;
 
-use super::Limits;
 use crate::http::error::ApiError;
 
 /// How often the log tells of requests that found no place: one line for each would be work, when there is too much.
@@ -42,7 +36,7 @@ impl InFlight {
     }
 
     /// A place for a request.
-    fn enter(&self) -> Result<Place, ApiError> {
+    pub(super) fn enter(&self) -> Result<Place, ApiError> {
         let place = Place { places: self.0.clone(), is_taken: Cell::default() };
         place.take().map(|()| place)
     }
@@ -78,7 +72,7 @@ impl Drop for Places {
 }
 
 /// What a request holds while it is in flight. It is free again when this is dropped.
-pub(super) struct Place {
+pub(in crate::http) struct Place {
     places: Arc<Places>,
     is_taken: Cell<bool>,
 }
@@ -95,7 +89,8 @@ impl Place {
         Ok(())
     }
 
-    fn leave(&self) {
+    /// Gives the place to others.
+    pub(in crate::http) fn leave(&self) {
         if self.is_taken.replace(false) {
             self.places.taken.fetch_sub(1, Ordering::Relaxed);
         }
@@ -114,17 +109,4 @@ impl Drop for Place {
     fn drop(&mut self) {
         self.leave();
     }
-}
-
-/// Lets a request in where there is a place for it.
-pub(in crate::http) async fn admit<B: MessageBody>(
-    limits: web::Data<Limits>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<B>, Error> {
-    let place = Rc::new(limits.in_flight.enter()?);
-    request.extensions_mut().insert(place.clone());
-    let answer = next.call(request).await;
-    place.leave();
-    answer
 }

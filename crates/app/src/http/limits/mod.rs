@@ -6,15 +6,14 @@ mod deadlines;
 mod in_flight;
 mod rate;
 
+pub(super) use connection::Busy;
 pub use connection::Patience;
-pub(super) use connection::keep;
 use deadlines::Clock;
 pub use deadlines::Deadlines;
 pub use in_flight::InFlight;
 use in_flight::Place;
-pub(super) use in_flight::admit;
 use rate::RateLimit;
-pub(super) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY, limit, limit_refusals};
+pub(super) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 use std::rc::Rc;
 
@@ -50,6 +49,18 @@ impl Limits {
         let clock = self.deadlines.begin();
         request.extensions_mut().insert(clock.clone());
         clock
+    }
+
+    /// A place for a request among those in flight.
+    pub(super) fn enter(&self, request: &ServiceRequest) -> Result<Rc<Place>, ApiError> {
+        let place = Rc::new(self.in_flight.enter()?);
+        request.extensions_mut().insert(place.clone());
+        Ok(place)
+    }
+
+    /// How often clients may ask, where that is limited.
+    pub(super) fn rate(&self) -> Option<&RateLimit> {
+        self.rate.as_ref()
     }
 }
 

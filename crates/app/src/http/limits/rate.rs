@@ -9,19 +9,15 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use actix_web::body::{BoxBody, EitherBody, MessageBody};
-use actix_web::dev::{ServiceRequest, ServiceResponse};
-use actix_web::http::StatusCode;
+use actix_web::HttpMessage;
+use actix_web::dev::ServiceRequest;
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue};
-use actix_web::middleware::Next;
-use actix_web::{Error, HttpMessage, HttpResponse, web};
 use governor::clock::{Clock, DefaultClock};
 use governor::middleware::StateInformationMiddleware;
 use governor::state::keyed::DefaultKeyedStateStore;
 use governor::{Quota, RateLimiter};
 use metrics::counter;
 
-use super::Limits;
 use super::client::{TrustedProxies, network};
 use crate::access::Principal;
 use crate::config::{LimitsConfig, Rate};
@@ -39,7 +35,7 @@ const SLOTS: u64 = 1 << 18;
 
 /// How often each client may ask.
 #[derive(Clone)]
-pub(super) struct RateLimit(Arc<Counts>);
+pub(in crate::http) struct RateLimit(Arc<Counts>);
 
 struct Counts {
     rate: Rate,
@@ -60,9 +56,16 @@ enum Counted<'a> {
 }
 
 /// What is left to a client after a request; or how long it has to wait, where it may not ask.
-struct Left {
+pub(in crate::http) struct Share<'a> {
+    of: &'a RateLimit,
     requests: u32,
     wait: Option<Duration>,
+}
+
+/// The credentials from one address that were no good.
+pub(in crate::http) struct Refusals<'a> {
+    of: &'a RateLimit,
+    slot: u32,
 }
 
 impl RateLimit {
@@ -91,7 +94,7 @@ impl RateLimit {
     }
 
     /// Counts a request whose sender is known, as far as it has a credential.
-    fn request(&self, request: &ServiceRequest) -> Left {
+    pub(in crate::http) fn share(&self, request: &ServiceRequest) -> Share<'_> {
         let address = self.address(request);
         let slot = match request.extensions().get::<Principal>() {
             Some(principal) if !principal.is_anonymous() => self.slot(&Counted::RequestsOf(principal.name())),
@@ -100,21 +103,9 @@ impl RateLimit {
         self.count(slot)
     }
 
-    /// Counts a credential that was refused. After too many, no more are looked at for a while.
-    fn refused(&self, slot: u32) {
-        if let Some(wait) = self.count(slot).wait {
-            self.barred().insert(slot, Instant::now() + wait);
-        }
-    }
-
-    /// For how long still no credential is looked at.
-    fn is_barred(&self, slot: u32) -> Option<Duration> {
-        let mut barred = self.barred();
-        let wait = barred.get(&slot)?.checked_duration_since(Instant::now());
-        if wait.is_none() {
-            barred.remove(&slot);
-        }
-        wait
+    /// The credentials that were refused to whoever sent a request.
+    pub(in crate::http) fn refusals(&self, request: &ServiceRequest) -> Refusals<'_> {
+        Refusals { of: self, slot: self.slot(&Counted::RefusalsFrom(self.address(request))) }
     }
 
     fn barred(&self) -> MutexGuard<'_, HashMap<u32, Instant>> {
@@ -125,68 +116,57 @@ impl RateLimit {
         u32::try_from(self.0.hasher.hash_one(counted) % SLOTS).unwrap_or_default()
     }
 
-    fn count(&self, slot: u32) -> Left {
+    fn count(&self, slot: u32) -> Share<'_> {
         match self.0.slots.check_key(&slot) {
-            Ok(state) => Left { requests: state.remaining_burst_capacity(), wait: None },
+            Ok(state) => Share { of: self, requests: state.remaining_burst_capacity(), wait: None },
             Err(not_until) => {
                 let now = self.0.slots.clock().now();
-                Left { requests: 0, wait: Some(not_until.wait_time_from(now)) }
+                Share { of: self, requests: 0, wait: Some(not_until.wait_time_from(now)) }
             }
         }
     }
+}
 
-    fn tell(&self, left: &Left, headers: &mut HeaderMap) {
-        let Rate { requests, period } = self.0.rate;
-        let used = requests.get().saturating_sub(left.requests);
-        let seconds = (period * used / requests.get()).as_secs_f64().ceil();
-        let state = format!("\"client\";r={};t={seconds}", left.requests);
+impl Share<'_> {
+    /// Refuses a request of a client that asks too often.
+    pub(in crate::http) fn check(&self) -> Result<(), ApiError> {
+        self.wait.map_or(Ok(()), limited)
+    }
+
+    /// Tells the client what is left.
+    pub(in crate::http) fn tell(&self, headers: &mut HeaderMap) {
+        let Counts { rate: Rate { requests, period }, policy, .. } = &*self.of.0;
+        let used = requests.get().saturating_sub(self.requests);
+        let seconds = (*period * used / requests.get()).as_secs_f64().ceil();
+        let state = format!("\"client\";r={};t={seconds}", self.requests);
         if let Ok(state) = HeaderValue::try_from(state) {
             headers.insert(RATE_LIMIT, state);
         }
-        headers.insert(RATE_LIMIT_POLICY, self.0.policy.clone());
+        headers.insert(RATE_LIMIT_POLICY, policy.clone());
     }
 }
 
-/// Lets a client go on that has not asked too often.
-pub(in crate::http) async fn limit<B: MessageBody>(
-    limits: web::Data<Limits>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let Some(rate) = &limits.rate else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let left = rate.request(&request);
-    let mut answer = match left.wait {
-        None => next.call(request).await?.map_into_left_body(),
-        Some(wait) => refuse(&request, wait),
-    };
-    rate.tell(&left, answer.headers_mut());
-    Ok(answer)
+impl Refusals<'_> {
+    /// Refuses a request while no more credentials are looked at.
+    pub(in crate::http) fn check(&self) -> Result<(), ApiError> {
+        let mut barred = self.of.barred();
+        let Some(until) = barred.get(&self.slot) else { return Ok(()) };
+        if let Some(wait) = until.checked_duration_since(Instant::now()) {
+            return limited(wait);
+        }
+        barred.remove(&self.slot);
+        Ok(())
+    }
+
+    /// Counts one more. After too many, no more are looked at for a while.
+    pub(in crate::http) fn add(self) {
+        if let Some(wait) = self.of.count(self.slot).wait {
+            self.of.barred().insert(self.slot, Instant::now() + wait);
+        }
+    }
 }
 
-/// Lets a client go on to where its credential is looked at, unless too many from its address were no good.
-pub(in crate::http) async fn limit_refusals<B: MessageBody>(
-    limits: web::Data<Limits>,
-    request: ServiceRequest,
-    next: Next<B>,
-) -> Result<ServiceResponse<EitherBody<B, BoxBody>>, Error> {
-    let Some(rate) = &limits.rate else {
-        return Ok(next.call(request).await?.map_into_left_body());
-    };
-    let slot = rate.slot(&Counted::RefusalsFrom(rate.address(&request)));
-    if let Some(wait) = rate.is_barred(slot) {
-        return Ok(refuse(&request, wait));
-    }
-    let answer = next.call(request).await?;
-    if answer.status() == StatusCode::UNAUTHORIZED {
-        rate.refused(slot);
-    }
-    Ok(answer.map_into_left_body())
-}
-
-fn refuse<B>(request: &ServiceRequest, wait: Duration) -> ServiceResponse<EitherBody<B, BoxBody>> {
+fn limited(wait: Duration) -> Result<(), ApiError> {
     counter!("roster_requests_limited_total").increment(1);
-    let answer = HttpResponse::from_error(ApiError::RateLimited(wait));
-    ServiceResponse::new(request.request().clone(), answer).map_into_right_body()
+    Err(ApiError::RateLimited(wait))
 }

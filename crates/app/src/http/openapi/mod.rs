@@ -51,11 +51,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, ops: Ops) {
         };
         HttpResponse::Ok().content_type("application/json").body(document.as_str())
     };
-    config.service(
-        web::resource(["/openapi.json", "/openapi.json/"])
-            .route(web::get().to(get))
-            .route(web::head().to(get)),
-    );
+    config.service(web::resource("/openapi.json").route(web::get().to(get)).route(web::head().to(get)));
 }
 
 /// The document, as text.

@@ -1,0 +1,74 @@
+//! Who is let in to the API: a request that finds a place among those in flight, of somebody with a credential, who does
+//! not ask too often. One layer judges all of that, since every request pays for each that there is.
+
+use std::rc::Rc;
+
+use actix_web::Error;
+use actix_web::body::{BoxBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::middleware::Next;
+
+use super::error::ApiError;
+use super::limits::Limits;
+use super::{Shared, access};
+use crate::access::Gatekeeper;
+
+/// What requests to one worker of the server are judged by.
+pub(super) struct Admission {
+    limits: Limits,
+    gatekeeper: Gatekeeper,
+}
+
+impl Admission {
+    pub(super) fn of(shared: &Shared) -> Self {
+        Self { limits: shared.limits.clone(), gatekeeper: shared.gatekeeper.clone() }
+    }
+
+    /// Lets a request in where there is a place for it.
+    pub(super) async fn admit<B: MessageBody + 'static>(
+        self: Rc<Self>,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        let place = self.limits.enter(&request)?;
+        let answer = self.judge(request, next).await;
+        place.leave();
+        answer
+    }
+
+    /// Lets in who has a credential, and has not asked too often.
+    async fn judge<B: MessageBody + 'static>(
+        &self,
+        request: ServiceRequest,
+        next: Next<B>,
+    ) -> Result<ServiceResponse<BoxBody>, Error> {
+        if let Err(refused) = self.identify(&request).await {
+            return Ok(request.error_response(refused));
+        }
+        let Some(rate) = self.limits.rate() else {
+            return Ok(next.call(request).await?.map_into_boxed_body());
+        };
+        let share = rate.share(&request);
+        let mut answer = match share.check() {
+            Ok(()) => next.call(request).await?.map_into_boxed_body(),
+            Err(refused) => request.error_response(refused),
+        };
+        share.tell(answer.headers_mut());
+        Ok(answer)
+    }
+
+    /// Notes who asks. Where too many credentials from an address were no good, no more are looked at for a while.
+    async fn identify(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+        let refusals = self.limits.rate().map(|rate| rate.refusals(request));
+        if let Some(refusals) = &refusals {
+            refusals.check()?;
+        }
+        let identified = access::identify(&self.gatekeeper, request).await;
+        if let (Err(refusal), Some(refusals)) = (&identified, refusals)
+            && refusal.is_of_credential()
+        {
+            refusals.add();
+        }
+        Ok(identified?)
+    }
+}
