@@ -54,7 +54,8 @@ impl Surroundings {
         let compression = Compression::of(request.headers());
         let origin = request.headers().get(ORIGIN).cloned();
         without_final_slash(&mut request);
-        let work = async { compression.compress(next.call(request).await?).await };
+        // In a box, as all that is around it would have room for it, and be copied with it.
+        let work = Box::pin(async { compression.compress(next.call(request).await?).await });
         let answered = observed.within(clock.within(without_panic(work))).await;
         let unanswered = |error: &Error| {
             let to_pages = self.cross_origin.told(origin.as_ref());
