@@ -113,6 +113,8 @@ async fn an_answer_of_another_type_is_not_acceptable(roster: Roster) {
     }
     let nowhere = roster.get(&format!("{USERS}s")).header("Accept", "image/png").await;
     nowhere.error(404, "not_found");
+    let never = roster.request("PATCH", USERS).header("Accept", "image/png").await;
+    never.error(405, "method_not_allowed");
     for fitting in [
         "*/*",
         "application/json",

@@ -35,7 +35,7 @@ async fn full(database: &Database) -> (Roster, Vec<Raw>, StandIn) {
     (roster, waiting, directory)
 }
 
-// Seen to fail where `admit` lets everyone in.
+// Seen to fail where everyone is let in.
 async fn a_request_without_a_place_is_refused_at_once(database: Database) {
     let (roster, waiting, _directory) = full(&database).await;
 

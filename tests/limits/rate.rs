@@ -30,7 +30,7 @@ async fn without_a_setting_there_is_no_limit(roster: Roster) {
     }
 }
 
-// Seen to fail where `limit` counts, and lets everyone through.
+// Seen to fail where requests are counted, and everyone is let through.
 async fn a_client_that_asks_too_often_is_told_to_wait(database: Database) {
     let roster = limited(&database, &[]).await;
     for left in (0..3).rev() {
@@ -111,7 +111,7 @@ async fn each_principal_has_a_quota_of_its_own(database: Database) {
     asked(&roster, "Authorization", &bearer(&eve)).await.page();
 }
 
-// Seen to fail without `limit_refusals`.
+// Seen to fail where refusals are not counted.
 async fn credentials_that_are_no_good_are_counted_by_address(database: Database) {
     let (roster, [ada], _file) = with_tokens(&database, ["ada"]).await;
     for nth in 0..4 {

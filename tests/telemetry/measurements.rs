@@ -11,12 +11,14 @@ use tokio::time::{sleep, timeout};
 
 use super::until_events_can_come;
 use crate::kit::{
-    Family, Http, Kind, Program, Reply, Roster, StandIn, USERS, WithNats, new_user, suite, user_path,
+    Database, Family, Http, Kind, Program, Reply, Roster, StandIn, USERS, WithNats, new_user, suite,
+    user_path,
 };
 
 suite![
     what_the_readme_lists_is_measured_and_nothing_else,
     requests_are_counted_by_method_route_and_status,
+    requests_that_are_not_let_in_are_counted_by_the_route_that_they_would_have,
     routes_and_methods_that_nobody_knows_make_no_series_of_their_own,
     the_process_is_measured,
 ];
@@ -131,6 +133,22 @@ async fn requests_are_counted_by_method_route_and_status(roster: Roster) {
     }
     let durations = &measured["roster_http_request_duration_seconds"];
     assert_eq!(durations.sum(&[("method", "GET"), ("route", one)]), 5.0, "{durations:#?}");
+}
+
+/// Seen to fail where the path is looked up as it was sent: the route is `none`.
+async fn requests_that_are_not_let_in_are_counted_by_the_route_that_they_would_have(database: Database) {
+    let roster = Program::serving(&database).and(["--rate-limit", "1/h"]).serve().await;
+    roster.get(USERS).await.page();
+    let slash = format!("{USERS}/");
+    for path in [USERS, &slash] {
+        roster.get(path).await.error(429, "rate_limited");
+    }
+
+    let measured = roster.measured().await;
+
+    let labels = [("method", "GET"), ("route", USERS), ("status", "429")];
+    let requests = &measured["roster_http_requests_total"];
+    assert_eq!(requests.sum(&labels), 2.0, "{requests:#?}");
 }
 
 async fn routes_and_methods_that_nobody_knows_make_no_series_of_their_own(roster: Roster) {

@@ -8,6 +8,7 @@ use diesel::expression::ValidGrouping;
 use diesel::pg::{Pg, PgQueryBuilder};
 use diesel::prelude::*;
 use diesel::query_builder::{AstPass, QueryBuilder, QueryFragment, QueryId};
+use diesel::result::Error;
 
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -26,8 +27,10 @@ impl AppearsOnTable<users::table> for UserColumns {}
 
 impl QueryFragment<Pg> for UserColumns {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        static SPELLED: LazyLock<String> = LazyLock::new(|| spell().unwrap_or_default());
-        out.push_sql(&SPELLED);
+        static SPELLED: LazyLock<Result<String, String>> =
+            LazyLock::new(|| spell().map_err(|error| error.to_string()));
+        let spelled = SPELLED.as_ref().map_err(|error| Error::QueryBuilderError(error.as_str().into()))?;
+        out.push_sql(spelled);
         Ok(())
     }
 }

@@ -58,7 +58,10 @@ pub enum Refusal {
 impl Refusal {
     /// Whether it is the credential, or that there is none, for which somebody is not let in.
     pub(crate) fn is_of_credential(self) -> bool {
-        self != Self::Unavailable
+        match self {
+            Self::Missing | Self::Invalid | Self::Expired => true,
+            Self::Unavailable => false,
+        }
     }
 }
 

@@ -66,7 +66,9 @@ impl Protected {
                 let handler = handler.clone();
                 async move {
                     judge(&request, needed, form)?;
-                    let arguments = Args::from_request(&request, &mut payload.into_inner()).await;
+                    // Kept until there is an answer: a body that nobody reads is not sent for nothing meanwhile.
+                    let mut payload = payload.into_inner();
+                    let arguments = Args::from_request(&request, &mut payload).await;
                     let answer = handler.call(arguments.map_err(Into::into)?).await.respond_to(&request);
                     Ok::<_, Error>(answer.map_into_boxed_body())
                 }

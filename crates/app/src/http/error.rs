@@ -121,7 +121,18 @@ impl From<&ApiError> for Problem {
             ApiError::Domain(error) => error.into(),
             ApiError::RateLimited(pause) => Self::new(error.code(), error.to_string()).retry_after(*pause),
             ApiError::Panicked => Self::internal(),
-            _ => Self::new(error.code(), error.to_string()),
+            ApiError::Malformed(_)
+            | ApiError::UnsupportedMediaType { .. }
+            | ApiError::NotAcceptable(_)
+            | ApiError::PayloadTooLarge(_)
+            | ApiError::LineTooLarge(_)
+            | ApiError::NoSuchRoute(_)
+            | ApiError::Unauthenticated(_)
+            | ApiError::Forbidden(_)
+            | ApiError::DeadlineExceeded
+            | ApiError::BodyTimedOut
+            | ApiError::Overloaded
+            | ApiError::Stopping => Self::new(error.code(), error.to_string()),
         }
     }
 }
@@ -137,7 +148,12 @@ impl From<&DomainError> for Problem {
             DomainError::UpstreamFailed(_) => Self::new(code, "The external directory failed"),
             DomainError::UpstreamTimedOut(_) => Self::new(code, "The external directory took too long"),
             DomainError::Internal(_) => Self::internal(),
-            _ => Self::new(code, error.to_string()),
+            DomainError::BusinessRule(_)
+            | DomainError::NotFound { .. }
+            | DomainError::PreconditionFailed { .. }
+            | DomainError::Gone { .. }
+            | DomainError::ReceiptReused
+            | DomainError::ReceiptInProgress => Self::new(code, error.to_string()),
         }
     }
 }

@@ -47,11 +47,11 @@ impl FromRequest for Idempotency {
     }
 }
 
-/// Whose keys these are, and for what. With a slash at its end a route is the same.
+/// Whose keys these are, and for what.
 fn scope(request: &HttpRequest) -> String {
     let route = request.match_pattern().unwrap_or_default();
     let principal = principal(request).unwrap_or_else(Principal::anonymous);
-    format!("{} {} of {principal}", request.method(), route.trim_end_matches('/'))
+    format!("{} {route} of {principal}", request.method())
 }
 
 fn key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {

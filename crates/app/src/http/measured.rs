@@ -47,7 +47,7 @@ impl Measured {
         self.in_flight.increment(1.0);
     }
 
-    /// The route of a request that is not there any more to be asked.
+    /// The route of a request that never came to it, or that is not there any more to be asked.
     pub(super) fn route_of(&self, uri: &Uri) -> Option<String> {
         let path = uri.path();
         self.map.get()?.match_pattern(stripped(path).unwrap_or(path))

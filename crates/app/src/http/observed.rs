@@ -47,7 +47,8 @@ impl Observed {
         self.span.in_scope(work)
     }
 
-    /// Tells how it went, now that there is an answer; `route` is none where the request is not there any more.
+    /// Tells how it went, now that there is an answer; `route` is none where the request did not come so far, or is not
+    /// there any more.
     pub(super) fn end(mut self, route: Option<String>, status: StatusCode) {
         self.tell(route, Some(status));
     }

@@ -11,13 +11,13 @@ use json_subscriber::JsonLayer;
 use roster_domain::Timestamp;
 use tracing::error;
 use tracing_appender::non_blocking::{NonBlocking, NonBlockingBuilder, WorkerGuard};
-use tracing_subscriber::field::MakeExt;
-use tracing_subscriber::fmt::format::{self, Writer};
+use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, registry};
 
+use super::plain::Plain;
 use crate::config::{LogConfig, LogFormat};
 
 /// How many lines wait at the most to be written. Whoever has one more to say waits, too.
@@ -112,18 +112,13 @@ impl FormatTime for Now {
     }
 }
 
-/// In colours for a person; elsewhere the same text, as quick to write as can be, since each request has a line.
+/// In colours for a person; elsewhere the same text without.
 fn text(to: NonBlocking) -> Sink {
     let lines = fmt::layer().with_writer(to).with_target(false).with_timer(Now);
     if io::stderr().is_terminal() {
         return lines.with_ansi(true).boxed();
     }
-    let fields = format::debug_fn(|to, field, value| match field.name() {
-        "message" => write!(to, "{value:?}"),
-        name if name.starts_with("log.") => Ok(()),
-        name => write!(to, "{name}={value:?}"),
-    });
-    lines.with_ansi(false).fmt_fields(fields.delimited(" ")).boxed()
+    lines.with_ansi(false).fmt_fields(Plain).boxed()
 }
 
 /// An object a line, with the members of a line beside those of what surrounds it, as a request's `request_id`.

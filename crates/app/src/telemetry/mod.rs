@@ -4,6 +4,7 @@ mod described;
 pub mod logging;
 pub mod metrics;
 mod otlp;
+mod plain;
 mod traced;
 pub(crate) mod traces;
 

@@ -76,6 +76,7 @@ fn registered(folder: &Path, found: &mut BTreeSet<String>) {
             registered(&path, found);
         } else if !path.ends_with("tests.rs") {
             let source = std::fs::read_to_string(&path).unwrap();
+            assert!(!source.contains(concat!("web::resource", "([")), "{}: one path each", path.display());
             for by in [concat!("protected", "(\""), concat!("web::resource", "(\"")] {
                 for resource in source.split(by).skip(1) {
                     found.extend(resource.split('"').next().map(str::to_owned));
