@@ -170,6 +170,7 @@ fn where_the_first_event_fails_the_mark_stays() {
     let relay = RelayService::new(Arc::new(outbox), broker, Arc::new(ManualClock::default()));
     let relayed = block_on(relay.relay()).unwrap();
     assert!(relayed.failure.is_some() && relayed.published == 0, "{relayed:?}");
+    assert_eq!(relayed.up_to, Some(Position::START), "what is before it is published");
 }
 
 #[test]
