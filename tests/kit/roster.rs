@@ -51,6 +51,12 @@ impl Program {
         Self { database: Some(database.clone()), ..program }
     }
 
+    /// Waits long for a database whose processors other tests have: for where no change may be refused.
+    #[must_use]
+    pub(crate) fn patient(self) -> Self {
+        self.env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "20").env("ROSTER_REQUEST_TIMEOUT", "30")
+    }
+
     /// With these arguments too.
     #[must_use]
     pub(crate) fn and<A: AsRef<OsStr>>(mut self, arguments: impl IntoIterator<Item = A>) -> Self {

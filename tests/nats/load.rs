@@ -67,20 +67,20 @@ async fn every_acknowledged_change_is_delivered_though_the_service_is_killed(
 ) {
     let tally = Tally::default();
     for round in 0..times(10) {
-        let roster = serving(&database, &nats).serve().await;
+        let roster = serving(&database, &nats).patient().serve().await;
         let writers = write(&tally, &roster, round);
         acknowledged(&tally, 100).await;
         roster.kill().await;
         ended(writers).await;
     }
-    let roster = serving(&database, &nats).serve().await;
+    let roster = serving(&database, &nats).patient().serve().await;
     hold(&tally, &roster, &nats).await;
 }
 
 /// Seen to fail with the same fault, which lost more than half of the changes.
 async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database, nats): WithNats) {
     let tally = Tally::default();
-    let roster = serving(&database, &nats).serve().await;
+    let roster = serving(&database, &nats).patient().serve().await;
     let writers = write(&tally, &roster, 0);
     for round in 0..times(6) {
         acknowledged(&tally, 100).await;
@@ -96,7 +96,7 @@ async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database
     assert_eq!(roster.stop().await.code, Some(0));
     ended(writers).await;
 
-    let roster = serving(&database, &nats).serve().await;
+    let roster = serving(&database, &nats).patient().serve().await;
     hold(&tally, &roster, &nats).await;
 }
 
@@ -105,10 +105,11 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
     OnPostgresWithNats(database, nats): OnPostgresWithNats,
 ) {
     let tally = Tally::default();
-    let mut standing_by = serving(&database, &nats).serve().await;
+    let mut standing_by = serving(&database, &nats).patient().serve().await;
     for round in 0..times(4) {
         until("it publishes", async || leads(&standing_by).await).await;
-        let publishing = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
+        let publishing =
+            std::mem::replace(&mut standing_by, serving(&database, &nats).patient().serve().await);
         let mut writers = write(&tally, &publishing, 2 * round);
         writers.extend(write(&tally, &standing_by, 2 * round + 1));
         acknowledged(&tally, 200).await;
@@ -120,7 +121,7 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
         until("the other publishes", async || leads(&standing_by).await).await;
         assert!(killed.elapsed() < TAKE_OVER, "{:?}", killed.elapsed());
         acknowledged(&tally, 100).await;
-        let last = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
+        let last = std::mem::replace(&mut standing_by, serving(&database, &nats).patient().serve().await);
         assert_eq!(last.stop().await.code, Some(0));
         ended(writers).await;
     }

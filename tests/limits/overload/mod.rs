@@ -84,8 +84,9 @@ async fn serving(database: &Database, url: &str) -> (Roster, Generator) {
     (roster, generator)
 }
 
+/// How long each load is kept up: in a run of all tests no longer than it takes, as none beside it has a processor then.
 fn each() -> Duration {
-    measured().unwrap_or(Duration::from_secs(2))
+    measured().unwrap_or(Duration::from_millis(500))
 }
 
 /// The most that is done in a second.
