@@ -5,8 +5,11 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep};
 
-use super::{messages, serving, until};
-use crate::kit::{Happened, OnPostgresWithNats, OwnNats, Roster, Tally, WithNats, all_users, suite, times};
+use super::{messages, until};
+use crate::kit::{
+    Database, Happened, OnPostgresWithNats, OwnNats, Program, Roster, Tally, WithNats, all_users, suite,
+    times,
+};
 
 suite![
     every_acknowledged_change_is_delivered_though_the_service_is_killed,
@@ -15,6 +18,11 @@ suite![
 ];
 
 const WRITERS: usize = 16;
+
+/// No change is refused by it.
+fn serving(database: &Database, nats: &OwnNats) -> Program {
+    super::serving(database, nats).patient()
+}
 
 fn write(tally: &Tally, roster: &Roster, round: usize) -> Vec<JoinHandle<()>> {
     let writer = |nth| tokio::spawn(tally.clone().write((**roster).clone(), format!("{round}-{nth}")));
@@ -67,20 +75,20 @@ async fn every_acknowledged_change_is_delivered_though_the_service_is_killed(
 ) {
     let tally = Tally::default();
     for round in 0..times(10) {
-        let roster = serving(&database, &nats).patient().serve().await;
+        let roster = serving(&database, &nats).serve().await;
         let writers = write(&tally, &roster, round);
         acknowledged(&tally, 100).await;
         roster.kill().await;
         ended(writers).await;
     }
-    let roster = serving(&database, &nats).patient().serve().await;
+    let roster = serving(&database, &nats).serve().await;
     hold(&tally, &roster, &nats).await;
 }
 
 /// Seen to fail with the same fault, which lost more than half of the changes.
 async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database, nats): WithNats) {
     let tally = Tally::default();
-    let roster = serving(&database, &nats).patient().serve().await;
+    let roster = serving(&database, &nats).serve().await;
     let writers = write(&tally, &roster, 0);
     for round in 0..times(6) {
         acknowledged(&tally, 100).await;
@@ -96,7 +104,7 @@ async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database
     assert_eq!(roster.stop().await.code, Some(0));
     ended(writers).await;
 
-    let roster = serving(&database, &nats).patient().serve().await;
+    let roster = serving(&database, &nats).serve().await;
     hold(&tally, &roster, &nats).await;
 }
 
@@ -105,11 +113,10 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
     OnPostgresWithNats(database, nats): OnPostgresWithNats,
 ) {
     let tally = Tally::default();
-    let mut standing_by = serving(&database, &nats).patient().serve().await;
+    let mut standing_by = serving(&database, &nats).serve().await;
     for round in 0..times(4) {
         until("it publishes", async || leads(&standing_by).await).await;
-        let publishing =
-            std::mem::replace(&mut standing_by, serving(&database, &nats).patient().serve().await);
+        let publishing = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
         let mut writers = write(&tally, &publishing, 2 * round);
         writers.extend(write(&tally, &standing_by, 2 * round + 1));
         acknowledged(&tally, 200).await;
@@ -121,7 +128,7 @@ async fn another_program_goes_on_where_one_that_published_is_killed(
         until("the other publishes", async || leads(&standing_by).await).await;
         assert!(killed.elapsed() < TAKE_OVER, "{:?}", killed.elapsed());
         acknowledged(&tally, 100).await;
-        let last = std::mem::replace(&mut standing_by, serving(&database, &nats).patient().serve().await);
+        let last = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
         assert_eq!(last.stop().await.code, Some(0));
         ended(writers).await;
     }

@@ -15,10 +15,9 @@ pub(super) async fn without_panic<T>(work: impl Future<Output = Result<T, Error>
 
 #[cfg(test)]
 mod tests {
-    use std::io::{self, Write};
     use std::panic::{set_hook, take_hook};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
-    use std::sync::{Arc, Mutex};
 
     use actix_web::test::TestRequest;
     use async_trait::async_trait;
@@ -28,7 +27,7 @@ mod tests {
 
     use super::super::tests::{ask, in_memory, serve};
     use crate::http::Lifecycle;
-    use crate::telemetry::logging::panicked;
+    use crate::telemetry::logging::{Said, panicked};
     use crate::wiring::Ports;
 
     /// A store whose code breaks the first time that it is asked.
@@ -44,23 +43,10 @@ mod tests {
         Ports { store: Arc::new(Breaking(AtomicBool::new(false))), ..in_memory() }
     }
 
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            Write::write(&mut *self.0.lock().unwrap(), line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
     // Seen to fail where the panic is not caught: then the test panics.
     #[actix_web::test]
     async fn a_panic_is_an_internal_error_and_the_log_has_its_place_under_the_request_s_id() {
-        let log = Log::default();
+        let log = Said::default();
         let lines = {
             let log = log.clone();
             tracing_subscriber::fmt().with_writer(move || log.clone()).finish()
@@ -81,7 +67,7 @@ mod tests {
         assert_eq!((answer.status.as_u16(), answer.body["error"].as_str()), (500, Some("internal")));
         assert_eq!(answer.body["request_id"], "find-me-4711");
         assert!(!answer.body.to_string().contains("breaks"), "{}", answer.body);
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = log.text();
         let line = log.lines().find(|line| line.contains("the store's code breaks"));
         let line = line.unwrap_or_else(|| panic!("the log has it: {log}"));
         assert!(line.contains("find-me-4711") && line.contains("http/panic.rs:"), "{line}");

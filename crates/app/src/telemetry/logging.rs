@@ -132,3 +132,26 @@ fn json(to: NonBlocking) -> Sink {
         .with_top_level_flattened_span_list();
     lines.boxed()
 }
+
+/// What tests have said to a log of their own.
+#[cfg(test)]
+#[derive(Clone, Default)]
+pub(crate) struct Said(std::sync::Arc<Mutex<Vec<u8>>>);
+
+#[cfg(test)]
+impl Said {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
+    }
+}
+
+#[cfg(test)]
+impl Write for Said {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().write(line)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}

@@ -59,34 +59,19 @@ impl<W: Write> Write for Escaped<W> {
 
 #[cfg(test)]
 mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
     use tracing::subscriber::with_default;
     use tracing::{info, info_span};
 
     use super::*;
-
-    #[derive(Clone, Default)]
-    struct Log(Arc<Mutex<Vec<u8>>>);
-
-    impl io::Write for Log {
-        fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-            io::Write::write(&mut *self.0.lock().unwrap(), line)
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
+    use crate::telemetry::logging::Said;
 
     /// What is logged, without the time and the level.
     fn logged(said: impl FnOnce()) -> String {
-        let log = Log::default();
+        let log = Said::default();
         let to = log.clone();
         let lines = tracing_subscriber::fmt().with_target(false).without_time().with_ansi(false);
         with_default(lines.fmt_fields(Plain).with_writer(move || to.clone()).finish(), said);
-        let log = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+        let log = log.text();
         log.trim_start().strip_prefix("INFO ").unwrap().to_owned()
     }
 
