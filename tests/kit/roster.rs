@@ -51,10 +51,11 @@ impl Program {
         Self { database: Some(database.clone()), ..program }
     }
 
-    /// Waits long for a database whose processors other tests have: for where no change may be refused.
-    #[must_use]
-    pub(crate) fn patient(self) -> Self {
-        self.env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "20").env("ROSTER_REQUEST_TIMEOUT", "30")
+    /// To serve what is in this database, and wait long for it where other tests have its processors: for where no
+    /// change may be refused.
+    pub(crate) fn serving_patiently(database: &Database) -> Self {
+        let program = Self::serving_at(database, &database.patient_url());
+        program.env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "20").env("ROSTER_REQUEST_TIMEOUT", "30")
     }
 
     /// With these arguments too.

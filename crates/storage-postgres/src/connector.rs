@@ -58,7 +58,8 @@ impl Connector {
         let by_transaction = !is_direct && !settings.statement_cache;
         let Url { mut config, verify, roots } = Url::parse(url)?;
         keep_alive(&mut config);
-        config.connect_timeout(settings.connect_timeout);
+        let within = config.get_connect_timeout().copied().unwrap_or(settings.connect_timeout);
+        config.connect_timeout(within);
         if config.get_application_name().is_none() {
             config.application_name("roster");
         }
@@ -75,7 +76,7 @@ impl Connector {
             limits,
             by_transaction,
             home: Handle::try_current().ok(),
-            within: settings.connect_timeout * hosts,
+            within: within * hosts,
             servers: servers(&config),
             is_direct,
             config,
@@ -202,6 +203,7 @@ mod tests {
         let migrating = one.for_migrations(Duration::from_secs(60));
         assert!(migrating.config.get_options().unwrap().ends_with("-c lock_timeout=60000"));
         assert_eq!(one.within, Duration::from_secs(6), "each host has its time");
+        assert_eq!(connector("?connect_timeout=7", true).within, Duration::from_secs(14));
         assert_eq!(one.begin(), "BEGIN");
     }
 

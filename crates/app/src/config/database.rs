@@ -20,7 +20,8 @@ pub struct DatabaseConfig {
         hide_env_values = true,
         value_name = "URL",
         help = "sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...; of several servers, as in \
-                HOST:PORT,HOST:PORT, it is the one that takes writes, unless target_session_attrs says otherwise"
+                HOST:PORT,HOST:PORT, it is the one that takes writes, unless target_session_attrs says otherwise; \
+                opening a connection may take 3 seconds, or connect_timeout=SECONDS"
     )]
     pub url: DatabaseUrl,
     /// The way around a proxy.
