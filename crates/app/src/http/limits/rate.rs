@@ -1,6 +1,6 @@
 //! How often a client may ask: a principal, or an address, where there are no credentials or none that are any good.
-//! By the generic cell rate algorithm, that is so many requests at once, and as many again in each period. Whoever asks too often is told how long to wait, and everyone how much they have left
-//! (draft-ietf-httpapi-ratelimit-headers-09).
+//! By the generic cell rate algorithm, that is so many requests at once, and as many again in each period. Whoever asks
+//! too often is told how long to wait, and everyone how much they have left (draft-ietf-httpapi-ratelimit-headers-09).
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
