@@ -22,8 +22,8 @@ pub struct PostgresConfig {
     /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer on
     /// the one of its runtime, before it asks for another.
     pub pool_wait: Duration,
-    /// How long opening a connection may take for each host, log-in included, unless the URL says so by
-    /// `connect_timeout`.
+    /// How long opening a connection may take, log-in included, times the hosts that there are; unless the URL says how
+    /// long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
     /// it. Zero is without limit.

@@ -14,7 +14,7 @@ use tokio_postgres::{Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::limits::Limits;
-use crate::url::{Url, chain, servers};
+use crate::url::{Url, chain, hosts, servers};
 use crate::{PostgresConfig, SetupError, tls};
 
 /// After how long a socket with nothing on it asks whether the server is still there; and, in a third of
@@ -70,13 +70,13 @@ impl Connector {
             let options = format!("{} {asked}", limits.options());
             config.options(options.trim_end());
         }
-        let hosts = u32::try_from(config.get_hosts().len()).unwrap_or(1).max(1);
+        let hosts = u32::try_from(hosts(&config)).unwrap_or(1).max(1);
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
             limits,
             by_transaction,
             home: Handle::try_current().ok(),
-            within: within * hosts,
+            within: within.saturating_mul(hosts),
             servers: servers(&config),
             is_direct,
             config,
@@ -115,27 +115,21 @@ impl Connector {
         if self.by_transaction { self.limits.begin() } else { "BEGIN".to_owned() }
     }
 
+    /// Opens one that lives at home; where that has ended, or never was, here.
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
-        timeout(self.within, self.open_at_home()).await.unwrap_or_else(|_| Err(self.late()))
-    }
-
-    fn late(&self) -> ConnectionError {
-        ConnectionError::BadConnection(format!("no answer within {:?}", self.within))
+        let Some(home) = &self.home else { return self.connect_here().await };
+        let connector = self.clone();
+        // The time-out goes with it, as whoever waits may give up, and it is to end all the same.
+        match home.spawn(async move { connector.connect_here().await }).await {
+            Ok(opened) => opened,
+            Err(_ended) => self.connect_here().await,
+        }
     }
 
     /// Opens one that lives here, and ends with the runtime that asks for it.
     pub(crate) async fn connect_here(&self) -> ConnectionResult<AsyncPgConnection> {
-        timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(self.late()))
-    }
-
-    /// Opens it where it is to live; where that has ended, or never was, here.
-    async fn open_at_home(&self) -> ConnectionResult<AsyncPgConnection> {
-        let Some(home) = &self.home else { return self.open().await };
-        let connector = self.clone();
-        match home.spawn(async move { connector.open().await }).await {
-            Ok(opened) => opened,
-            Err(_ended) => self.open().await,
-        }
+        let late = || ConnectionError::BadConnection(format!("no answer within {:?}", self.within));
+        timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(late()))
     }
 
     async fn open(&self) -> ConnectionResult<AsyncPgConnection> {
@@ -183,6 +177,10 @@ fn keep_alive(config: &mut Config) {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+    use tokio::net::TcpListener;
+    use tokio::runtime::Builder;
+
     use super::*;
 
     fn connector(query: &str, cache: bool) -> Connector {
@@ -204,7 +202,32 @@ mod tests {
         assert!(migrating.config.get_options().unwrap().ends_with("-c lock_timeout=60000"));
         assert_eq!(one.within, Duration::from_secs(6), "each host has its time");
         assert_eq!(connector("?connect_timeout=7", true).within, Duration::from_secs(14));
+        assert_eq!(connector("?connect_timeout=0", true).within, Duration::from_secs(6));
+        let for_ever = format!("postgres://one,two,three/d?connect_timeout={}", i64::MAX);
+        assert_eq!(Connector::new(&PostgresConfig::new(for_ever)).unwrap().within, Duration::MAX);
         assert_eq!(one.begin(), "BEGIN");
+    }
+
+    /// Seen to fail where the time-out was around the task that opens, which went on without it.
+    #[test]
+    fn what_is_not_opened_in_time_is_closed() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let url = format!("postgres://ada@{}/roster?sslmode=disable", silent.local_addr().unwrap());
+            let connect_timeout = Duration::from_millis(50);
+            let settings = PostgresConfig { connect_timeout, ..PostgresConfig::new(url) };
+            assert!(Connector::new(&settings).unwrap().connect().await.is_err());
+
+            let (mut socket, _) = silent.accept().await.unwrap();
+            let mut said = Vec::new();
+            let until_closed = timeout(Duration::from_secs(5), socket.read_to_end(&mut said)).await;
+            assert!(
+                until_closed.is_ok_and(|read| read.is_ok()),
+                "after {} bytes it is still open",
+                said.len()
+            );
+        });
     }
 
     #[test]

@@ -31,8 +31,7 @@ impl Url {
             .filter(|pair| !pair.is_empty())
             .partition(|pair| pair.starts_with("sslmode=") || pair.starts_with("sslrootcert="));
         let mut config = driver_config(&format!("{base}?{}", rest.join("&")))?;
-        let hosts = config.get_hosts().len().max(config.get_hostaddrs().len());
-        if hosts > 1 && value(&rest, "target_session_attrs").is_none() {
+        if hosts(&config) > 1 && value(&rest, "target_session_attrs").is_none() {
             // Of several servers one takes writes, and that may be another one tomorrow.
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
@@ -46,6 +45,11 @@ impl Url {
         let roots = if verify != Verify::Nothing && roots == Roots::None { Roots::System } else { roots };
         Ok(Self { config, verify, roots })
     }
+}
+
+/// How many servers it names.
+pub(crate) fn hosts(config: &Config) -> usize {
+    config.get_hosts().len().max(config.get_hostaddrs().len())
 }
 
 /// `host:port` of each server, for messages.
