@@ -37,7 +37,7 @@ impl Timestamp {
 
     /// The text of a year of four digits. A page of users has many times; `chrono` takes five times as long.
     fn to_ascii(self) -> Option<[u8; LENGTH]> {
-        // By itself, as each question to a time with an offset adds that first.
+        // In UTC, as it is kept: a time with an offset adds it anew for each part that is asked for.
         let time = self.0.naive_utc();
         let year = u32::try_from(time.year()).ok().filter(|year| *year <= 9999)?;
         let parts = [
