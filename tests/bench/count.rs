@@ -31,17 +31,17 @@ const PATIENT: [&str; 8] =
 /// Where callgrind writes; it puts a number in place of `%p`, that of the process.
 const PROFILE: &str = "callgrind.%p";
 
-/// Has glibc fill and copy memory by its vector instructions. Of a string instruction valgrind counts each step, some
-/// 6,000 wherever the server looks for a head: as often as not also after a request, where there is none yet.
-const NO_STRING_INSTRUCTIONS: &str = "GLIBC_TUNABLES=glibc.cpu.x86_rep_stosb_threshold=1073741824:\
-                                      glibc.cpu.x86_rep_movsb_threshold=1073741824";
+/// Has glibc fill and copy memory by its vector instructions. Of a string instruction valgrind counts each step, which
+/// are some thousand each time that the server looks for a head; and how often it looks in vain depends on the moment.
+const BY_VECTORS: &str = "GLIBC_TUNABLES=glibc.cpu.x86_rep_stosb_threshold=1073741824:\
+                          glibc.cpu.x86_rep_movsb_threshold=1073741824";
 
 /// Whoever starts the program: on one processor, so that the server has one worker.
 pub(super) fn launcher() -> Vec<OsString> {
     let profile = format!("--callgrind-out-file={PROFILE}");
     let valgrind = ["valgrind", "--quiet", "--tool=callgrind", "--cache-sim=no", &profile];
     let silent = ["sh", "-c", "exec \"$@\" 2>/dev/null", "sh"];
-    [&silent[..], &["env", NO_STRING_INSTRUCTIONS, "taskset", "--cpu-list", "0"], &valgrind]
+    [&silent[..], &["env", BY_VECTORS, "taskset", "--cpu-list", "0"], &valgrind]
         .concat()
         .into_iter()
         .map(OsString::from)
