@@ -63,14 +63,13 @@ struct Header {
 
 impl Default for Records {
     fn default() -> Self {
-        Self {
-            parser: csv_core::Reader::new(),
-            // With room for one more, which is how the parser tells that there is no more.
-            fields: vec![0; MAX_LINE_BYTES + 1].into(),
-            ends: vec![0; MAX_COLUMNS].into(),
-            begun: Begun::default(),
-            header: None,
-        }
+        // With room for one more, which is how the parser tells that there is no more.
+        let (mut fields, mut ends) = (vec![0; MAX_LINE_BYTES + 1], vec![0; MAX_COLUMNS]);
+        let mut parser = csv_core::Reader::new();
+        // At its beginning the parser would pass over a mark of the byte order, if all of that came at once.
+        parser.read_record(b"\n", &mut fields, &mut ends);
+        let (fields, ends) = (fields.into(), ends.into());
+        Self { parser, fields, ends, begun: Begun::default(), header: None }
     }
 }
 
@@ -127,7 +126,7 @@ impl Records {
                     self.begun.overflows();
                     self.begun.has_too_many_fields = true;
                 }
-                // A mark of the byte order, in a place where it is none, is all that was left.
+                // Nothing was left.
                 ReadRecordResult::End => self.begun = Begun::default(),
                 ReadRecordResult::Record => {
                     // What ends a record is a part of what was taken, but at the end of the file.
@@ -230,6 +229,10 @@ mod tests {
         let expected = ["a@b.c|Ada \"King\",\nCountess", "b@b.c|Bob", "c@b.c|", "d@b.c|Dan\"", "l@b.c|Last"];
         for size in 1..=text.len() {
             assert_eq!(cut(text.as_bytes(), size), expected, "{size}");
+        }
+        let marked = "\u{feff}email,name\na@b.c,Ada";
+        for size in 1..=marked.len() {
+            assert_eq!(cut(marked.as_bytes(), size), ["-|Ada"], "{size}");
         }
         for text in ["", "\n\n", "email,name", "email,name\r\n\r\n"] {
             assert_eq!(cut(text.as_bytes(), 1), [""; 0], "{text}");
