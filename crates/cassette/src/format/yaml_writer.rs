@@ -140,7 +140,7 @@ fn is_bare(key: &str) -> bool {
 fn write_entries(out: &mut String, mut entries: Vec<&Entry>, indent: usize) {
     entries.sort_by_key(|entry| entry.key.as_str());
     for entry in entries {
-        if entry.plain && !entry.key.contains('\n') {
+        if entry.plain && stays_plain(&entry.key) {
             out.extend(std::iter::repeat_n(' ', indent));
             out.push_str(&entry.key);
             out.push(':');
@@ -151,12 +151,19 @@ fn write_entries(out: &mut String, mut entries: Vec<&Entry>, indent: usize) {
     }
 }
 
+/// Whether a plain text is one here, too: in braces and brackets readers take some for one that elsewhere begin something
+/// else. Those are strings, whose quotes change nothing.
+fn stays_plain(text: &str) -> bool {
+    const ELSEWHERE: [&str; 7] = ["|", ">", "%", "@", "`", "---", "..."];
+    !text.contains(['\n', '\r']) && !ELSEWHERE.iter().any(|begin| text.starts_with(begin))
+}
+
 /// The value of a key or of a list's item, from the blank before it to the end of its last line.
 fn write_node(out: &mut String, node: &Node, indent: usize) {
     let inner = indent + 2;
     match &node.value {
         Value::Null => out.push_str(" null\n"),
-        Value::Plain(text) if !text.contains(['\n', '\r']) => {
+        Value::Plain(text) if stays_plain(text) => {
             out.push(' ');
             out.push_str(text);
             out.push('\n');
