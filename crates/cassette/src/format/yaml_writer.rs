@@ -152,10 +152,10 @@ fn write_entries(out: &mut String, mut entries: Vec<&Entry>, indent: usize) {
 }
 
 /// Whether a plain text is one here, too: in braces and brackets readers take some for one that elsewhere begin something
-/// else. Those are strings, whose quotes change nothing.
+/// else. Whatever is no string begins with one of these; what begins otherwise is one, and its quotes change nothing.
 fn stays_plain(text: &str) -> bool {
-    const ELSEWHERE: [&str; 7] = ["|", ">", "%", "@", "`", "---", "..."];
-    !text.contains(['\n', '\r']) && !ELSEWHERE.iter().any(|begin| text.starts_with(begin))
+    let begins = text.chars().next().is_none_or(|first| first.is_alphanumeric() || "+-._~<=".contains(first));
+    begins && !text.contains(['\n', '\r']) && !text.starts_with("---") && !text.starts_with("...")
 }
 
 /// The value of a key or of a list's item, from the blank before it to the end of its last line.
