@@ -116,17 +116,20 @@ fn push_text(out: &mut String, text: &str) {
 
 /// A key and its colon, indented; bare where every YAML reads it as the same string.
 fn push_key(out: &mut String, key: &str, indent: usize) {
-    out.extend(std::iter::repeat_n(' ', indent));
-    if key.len() > LONGEST_KEY {
-        out.push_str("? ");
-        push_text(out, key);
-        out.push('\n');
-        out.extend(std::iter::repeat_n(' ', indent));
-    } else if is_bare(key) {
-        out.push_str(key);
+    let mut written = String::new();
+    if key.len() <= LONGEST_KEY && is_bare(key) {
+        written.push_str(key);
     } else {
-        push_text(out, key);
+        push_text(&mut written, key);
     }
+    out.extend(std::iter::repeat_n(' ', indent));
+    // As it is written it counts, with its escapes.
+    if written.len() > LONGEST_KEY {
+        out.push_str("? ");
+        written.push('\n');
+        written.extend(std::iter::repeat_n(' ', indent));
+    }
+    out.push_str(&written);
     out.push(':');
 }
 
@@ -140,7 +143,7 @@ fn is_bare(key: &str) -> bool {
 fn write_entries(out: &mut String, mut entries: Vec<&Entry>, indent: usize) {
     entries.sort_by_key(|entry| entry.key.as_str());
     for entry in entries {
-        if entry.plain && stays_plain(&entry.key) {
+        if entry.plain && entry.key.len() <= LONGEST_KEY && stays_plain(&entry.key) {
             out.extend(std::iter::repeat_n(' ', indent));
             out.push_str(&entry.key);
             out.push(':');
