@@ -123,8 +123,8 @@ async fn run(
     let mut profiles: Vec<_> = files.filter_map(|file| Profile::read(&file.path())).collect();
     profiles.sort_by_key(|profile| std::cmp::Reverse(profile.total));
     let busiest = profiles.get(..threads).ok_or("callgrind wrote nothing: is valgrind installed?")?;
-    for (nth, profile) in busiest.iter().enumerate() {
-        if let Some(kept) = kept {
+    if let Some(kept) = kept {
+        for (nth, profile) in busiest.iter().enumerate() {
             let name = format!("{}-{requests}-{nth}.callgrind", case.replace(' ', "-"));
             fs::write(kept.join(name), &profile.text).map_err(|error| error.to_string())?;
         }

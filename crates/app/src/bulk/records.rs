@@ -63,13 +63,17 @@ struct Header {
 
 impl Default for Records {
     fn default() -> Self {
-        // With room for one more, which is how the parser tells that there is no more.
-        let (mut fields, mut ends) = (vec![0; MAX_LINE_BYTES + 1], vec![0; MAX_COLUMNS]);
-        let mut parser = csv_core::Reader::new();
+        let mut records = Self {
+            parser: csv_core::Reader::new(),
+            // With room for one more, which is how the parser tells that there is no more.
+            fields: vec![0; MAX_LINE_BYTES + 1].into(),
+            ends: vec![0; MAX_COLUMNS].into(),
+            begun: Begun::default(),
+            header: None,
+        };
         // At its beginning the parser would pass over a mark of the byte order, if all of that came at once.
-        parser.read_record(b"\n", &mut fields, &mut ends);
-        let (fields, ends) = (fields.into(), ends.into());
-        Self { parser, fields, ends, begun: Begun::default(), header: None }
+        records.parser.read_record(b"\n", &mut records.fields, &mut records.ends);
+        records
     }
 }
 

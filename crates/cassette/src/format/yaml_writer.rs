@@ -67,7 +67,7 @@ fn write_headers(out: &mut String, headers: &Headers) {
     fields.sort_by_key(|(name, _)| *name);
     out.push_str(if fields.is_empty() { "    headers: {}\n" } else { "    headers:\n" });
     for (name, values) in fields {
-        push_key(out, name, 6);
+        push_key(out, name, false, 6);
         out.push('\n');
         for value in values {
             out.push_str("      - ");
@@ -114,10 +114,10 @@ fn push_text(out: &mut String, text: &str) {
     out.push('"');
 }
 
-/// A key and its colon, indented; bare where every YAML reads it as the same string.
-fn push_key(out: &mut String, key: &str, indent: usize) {
+/// A key and its colon, indented; bare where every YAML reads it as the same string, or as the same plain text.
+fn push_key(out: &mut String, key: &str, is_plain: bool, indent: usize) {
     let mut written = String::new();
-    if key.len() <= LONGEST_KEY && is_bare(key) {
+    if key.len() <= LONGEST_KEY && (is_bare(key) || is_plain && stays_plain(key)) {
         written.push_str(key);
     } else {
         push_text(&mut written, key);
@@ -143,13 +143,7 @@ fn is_bare(key: &str) -> bool {
 fn write_entries(out: &mut String, mut entries: Vec<&Entry>, indent: usize) {
     entries.sort_by_key(|entry| entry.key.as_str());
     for entry in entries {
-        if entry.plain && entry.key.len() <= LONGEST_KEY && stays_plain(&entry.key) {
-            out.extend(std::iter::repeat_n(' ', indent));
-            out.push_str(&entry.key);
-            out.push(':');
-        } else {
-            push_key(out, &entry.key, indent);
-        }
+        push_key(out, &entry.key, entry.plain, indent);
         write_node(out, &entry.value, indent);
     }
 }
