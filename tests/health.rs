@@ -1,15 +1,18 @@
 //! `/livez` and `/readyz` of a service that is well; what they say of one that is not is in `resilience`.
 
+use serde_json::json;
+
 use crate::kit::{Roster, suite};
 
 suite![a_running_service_is_live_and_ready, head_and_a_trailing_slash_make_no_difference];
 
 async fn a_running_service_is_live_and_ready(roster: Roster) {
-    roster.get("/livez").await.any_body(200);
-    roster.get("/readyz").await.any_body(200);
+    assert_eq!(roster.get("/livez").await.json(200), json!({"status": "alive"}));
+    assert_eq!(roster.readiness().await, json!({"status": "ready"}));
 }
 
 async fn head_and_a_trailing_slash_make_no_difference(roster: Roster) {
+    roster.readiness().await;
     for path in ["/livez", "/livez/", "/readyz", "/readyz/"] {
         roster.get(path).await.any_body(200);
         roster.request("HEAD", path).await.empty(200);

@@ -160,7 +160,7 @@ async fn keys_that_cannot_be_fetched_are_told_as_degraded(OnSqlite(database): On
     let roster = program(&database, &issuer.url()).and(["--jwks-refresh", "0.5"]).serve().await;
     let becomes_ready = async |expected: Value| {
         let told = async {
-            while roster.get("/readyz").await.json(200) != expected {
+            while roster.readiness().await != expected {
                 sleep(Duration::from_millis(50)).await;
             }
         };

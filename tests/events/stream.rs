@@ -293,12 +293,7 @@ async fn a_store_that_goes_away_under_a_stream_loses_nothing(OnPostgres(database
         }
         while stream.next().await != Some(Said::Comment) {}
         gateway.open();
-        let again = async {
-            while roster.get("/readyz").await.status() != 200 {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
-        timeout(PATIENCE, again).await.expect("the service is ready again");
+        timeout(PATIENCE, roster.readiness()).await.expect("the service is ready again");
         users.push(elsewhere.user(&format!("after{round}")).await);
         events.extend(stream.events(6).await);
     }

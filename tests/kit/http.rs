@@ -2,11 +2,13 @@
 
 use std::future::{Future, IntoFuture};
 use std::pin::Pin;
+use std::time::Duration;
 
 use reqwest::header::{CONTENT_TYPE, HeaderMap};
 use reqwest::redirect::Policy;
 use reqwest::{Client, Method, RequestBuilder, Url};
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::answer::Answer;
 use super::stream::Stream;
@@ -89,6 +91,17 @@ impl Http {
     /// A user that is there, with an e-mail made of `local`.
     pub(crate) async fn user(&self, local: &str) -> User {
         self.post(USERS, &new_user(local)).await.user(201)
+    }
+
+    /// What it says of how it is, once it hears from its database: a busy machine may keep it from that for seconds.
+    pub(crate) async fn readiness(&self) -> Value {
+        loop {
+            let answer = self.get("/readyz").await;
+            if answer.status() != 503 {
+                return answer.json(200);
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
     }
 
     /// Users that are there: `user0`, `user1`, …

@@ -120,6 +120,8 @@ impl Program {
             command.env_remove(name);
         }
         let folder = self.folder.as_deref().unwrap_or(run.folder().path());
+        // One that is told no address takes a free one, and not the one that somebody else may have.
+        command.env("ROSTER_LISTEN", "127.0.0.1:0");
         command.args(first).args(&self.arguments).envs(self.environment.iter().cloned()).current_dir(folder);
         if self.is_nobody && rustix::process::getuid().is_root() {
             command.uid(NOBODY).gid(NOBODY);

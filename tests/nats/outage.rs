@@ -100,14 +100,14 @@ async fn a_network_that_swallows_everything_holds_up_events_and_nothing_else(
     until("it is seen", async || {
         nth += 1;
         create(&roster, &format!("during{nth}-"), 8).await;
-        roster.get("/readyz").await.json(200) == degraded
+        roster.readiness().await == degraded
     })
     .await;
     gateway.open();
 
     is_drained(&roster).await;
     is_told_in_order(&roster, &nats).await;
-    until("all is well", async || roster.get("/readyz").await.json(200) == json!({"status": "ready"})).await;
+    until("all is well", async || roster.readiness().await == json!({"status": "ready"})).await;
     assert_eq!(roster.stop().await.code, Some(0));
 }
 

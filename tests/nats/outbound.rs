@@ -51,7 +51,7 @@ async fn events_wait_for_a_broker_that_is_away(WithNats(database, nats): WithNat
     nats.kill().await;
     let roster = serving(&database, &nats).serve().await;
     let users = roster.users(20).await;
-    assert_eq!(roster.get("/readyz").await.json(200), json!({"status": "degraded", "degraded": ["broker"]}));
+    assert_eq!(roster.readiness().await, json!({"status": "degraded", "degraded": ["broker"]}));
     until("the queue is measured", async || metric(&roster, "roster_events_unpublished").await == Some(20.0))
         .await;
     let feed: Value = roster.get("/api/v1/events").await.any_json(200);
@@ -62,7 +62,7 @@ async fn events_wait_for_a_broker_that_is_away(WithNats(database, nats): WithNat
     let told = at_least(&nats.client().await, "ROSTER", 20).await;
     let ids: Vec<_> = told.iter().map(|message| message.json()["data"]["id"].as_i64().unwrap()).collect();
     assert_eq!(ids, users.iter().map(|user| user.id).collect::<Vec<_>>());
-    until("all is well", async || roster.get("/readyz").await.json(200) == json!({"status": "ready"})).await;
+    until("all is well", async || roster.readiness().await == json!({"status": "ready"})).await;
 }
 
 async fn what_is_left_is_published_before_the_program_ends(WithNats(database, nats): WithNats) {
@@ -125,7 +125,7 @@ async fn a_stream_that_would_lose_events_is_told_and_left_as_it_is(WithNats(data
 
     let told = "the stream ROSTER is kept in memory alone";
     roster.process().wait_for(told, |output| output.stderr.contains(told).then_some(())).await;
-    assert_eq!(roster.get("/readyz").await.json(200), json!({"status": "degraded", "degraded": ["broker"]}));
+    assert_eq!(roster.readiness().await, json!({"status": "degraded", "degraded": ["broker"]}));
     let mut found = context.get_stream("ROSTER").await.unwrap();
     let info = found.info().await.unwrap();
     assert_eq!((info.config.storage, info.state.messages), (StorageType::Memory, 0));

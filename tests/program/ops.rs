@@ -40,7 +40,7 @@ async fn health_and_measurements_are_there_and_nowhere_else(database: Database) 
         roster.get(path).await.any_body(200);
     }
     ops.post(USERS, &new_user("bob")).await.error(404, "not_found");
-    assert_eq!(ops.get("/readyz").await.json(200), json!({"status": "ready"}));
+    assert_eq!(ops.readiness().await, json!({"status": "ready"}));
     let requests = &ops.measured().await["roster_http_requests_total"];
     assert_eq!(requests.sum(&[("route", USERS), ("status", "201")]), 1.0, "{requests:#?}");
     let described = roster.get("/openapi.json").await.json(200);
@@ -114,7 +114,7 @@ async fn neither_credentials_nor_places_nor_rates_count_there(database: Database
 async fn it_needs_no_credentials_on_an_address_that_others_reach(OnSqlite(database): OnSqlite) {
     let mut roster = Program::serving(&database).and(["--ops-listen", "0.0.0.0:0"]).serve().await;
     let ops = roster.ops().await;
-    ops.get("/readyz").await.any_body(200);
+    ops.readiness().await;
     // The API's own address is held to its rule all the same.
     let exit = Program::with(["--database-url", database.url(), "--ops-listen", "127.0.0.1:0"])
         .and(["--listen", "0.0.0.0:0"])

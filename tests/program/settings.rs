@@ -181,7 +181,7 @@ async fn a_pool_of_one_connection_serves(database: Database) {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 8);
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
 }
 
 async fn a_database_that_cannot_be_opened_is_told_in_one_line() {

@@ -117,7 +117,7 @@ async fn ten_instances_may_start_at_once_on_an_empty_database(database: Database
 
     let mut made = Vec::new();
     for (nth, instance) in instances.iter().enumerate() {
-        instance.get("/readyz").await.any_body(200);
+        instance.readiness().await;
         made.push(instance.user(&format!("user{nth}")).await);
     }
     for instance in &instances {

@@ -23,7 +23,7 @@ async fn an_idle_service_stops_at_once(roster: Roster) {
 }
 
 async fn an_interrupt_stops_it_as_well(mut roster: Roster) {
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
     roster.process().signal(Signal::INT);
     let exit = roster.exit().await;
     assert_eq!(exit.code, Some(0), "{exit:?}");
@@ -83,7 +83,7 @@ async fn a_second_signal_ends_it_at_once(mut roster: Roster) {
     let mut stalled = Raw::to(&roster).await;
     let request = create("ada");
     stalled.send(&request[..request.len() - 1]).await;
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
 
     roster.terminate();
     let told = |output: &Output| output.stderr.contains("stopping").then_some(());
@@ -109,7 +109,7 @@ async fn a_client_that_never_finishes_does_not_keep_it_from_stopping(database: D
     let mut stalled = Raw::to(&roster).await;
     let request = create("ada");
     stalled.send(&request[..request.len() - 1]).await;
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
 
     let exit = roster.stop().await;
 

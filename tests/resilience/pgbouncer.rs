@@ -55,7 +55,7 @@ async fn all_of_the_api_works_behind_a_proxy(proxied: Proxied) {
     roster.delete(&path).await.empty(204);
 
     assert_eq!(roster.all_events().await.len(), 2_504);
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
     assert_eq!(roster.stop().await.code, Some(0));
 }
 

@@ -37,7 +37,7 @@ async fn a_program_at_work_goes_on_when_a_newer_one_migrates(database: Database)
     migrate_further(&database).await;
     writers.acknowledged(80).await;
 
-    roster.get("/readyz").await.any_body(200);
+    roster.readiness().await;
     let exported = roster.get(&format!("{USERS}/export")).header("Accept", "application/x-ndjson").await;
     assert!(!exported.lines().is_empty());
     let tally = writers.end().await;
