@@ -118,8 +118,13 @@ impl OwnPostgres {
 impl Replicated {
     /// Both, for whoever connects to the one that takes writes.
     pub(crate) fn url(&self) -> String {
-        let server = |one: &OwnPostgres| reqwest::Url::parse(one.url()).expect("a URL");
-        let (primary, standby) = (server(&self.primary), server(&self.standby));
+        self.url_with(self.primary.url())
+    }
+
+    /// The same with another way to the primary.
+    pub(crate) fn url_with(&self, primary: &str) -> String {
+        let server = |url: &str| reqwest::Url::parse(url).expect("a URL");
+        let (primary, standby) = (server(primary), server(self.standby.url()));
         let port = |one: &reqwest::Url| one.port().expect("a port");
         let both = format!("127.0.0.1:{},127.0.0.1:{}", port(&primary), port(&standby));
         primary.as_str().replace(&format!("127.0.0.1:{}", port(&primary)), &both)

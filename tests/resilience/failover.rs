@@ -6,10 +6,11 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{SECONDS, nothing_is_lost, serving, unavailable, until};
-use crate::kit::{OwnPostgres, Replicated, USERS, Writers, new_user, suite, user_path};
+use crate::kit::{Gateway, OwnPostgres, Replicated, USERS, Writers, new_user, suite, user_path};
 
 suite![
     a_promoted_standby_is_written_to_without_a_restart,
+    a_primary_that_hangs_is_left_for_the_standby_that_was_promoted,
     connections_to_a_primary_that_was_demoted_are_replaced,
     a_precondition_is_judged_by_the_server_that_takes_writes,
     a_server_that_takes_no_writes_is_read_and_written_to_once_it_does,
@@ -40,6 +41,29 @@ async fn a_promoted_standby_is_written_to_without_a_restart(servers: Replicated)
     let tally = writers.end().await;
     tally.only_unavailable();
     nothing_is_lost(&tally, servers.standby.url(), &roster).await;
+}
+
+/// The old primary takes connections, and says nothing on any. Seen to fail where its silence at log-in took up the time
+/// of the standby, and where nobody ended a statement that it did not answer.
+async fn a_primary_that_hangs_is_left_for_the_standby_that_was_promoted(servers: Replicated) {
+    let gateway = Gateway::to(servers.primary.url()).await;
+    let by_gateway = servers.url_with(&gateway.url(servers.primary.url()));
+    let roster = serving(&by_gateway).serve().await;
+    let writers = Writers::start(&roster, 8);
+    writers.acknowledged(100).await;
+
+    gateway.silence();
+    servers.standby.execute(&["SELECT pg_promote()"]).await;
+    let promoted = Instant::now();
+    writers.acknowledged(1).await;
+    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
+    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+    writers.acknowledged(100).await;
+
+    let tally = writers.end().await;
+    tally.only_unavailable();
+    nothing_is_lost(&tally, servers.standby.url(), &roster).await;
+    assert!(!roster.all_events().await.is_empty(), "events get their positions again");
 }
 
 /// The old primary lives on, and answers.

@@ -9,6 +9,7 @@ use crate::kit::{Database, Gateway, OnPostgres, Roster, USERS, new_user, suite, 
 
 suite![
     what_is_delayed_a_little_is_answered_all_the_same,
+    a_server_that_is_slow_to_let_in_whoever_checks_it_is_ready_all_the_same,
     what_is_delayed_beyond_the_deadline_is_unavailable,
     what_a_narrow_network_cannot_pass_in_time_is_unavailable,
     what_is_cut_off_amid_a_delay_is_unavailable,
@@ -72,6 +73,19 @@ async fn what_is_delayed_a_little_is_answered_all_the_same(given: OnPostgres) {
     assert!(answers.iter().all(|answer| answer.status() == 200));
     behind.roster.user("late").await;
     behind.recovers().await;
+}
+
+/// Seen to fail where a check that had no time left gave up what it was opening.
+async fn a_server_that_is_slow_to_let_in_whoever_checks_it_is_ready_all_the_same(
+    OnPostgres(database): OnPostgres,
+) {
+    let gateway = Gateway::to(database.url()).await;
+    let roster = serving(&gateway.url(&database.patient_url())).serve().await;
+    // Opening a connection takes three round trips of 0.72 s each, and asking something two: a check ends after two
+    // seconds, and has none at hand yet.
+    gateway.delay(Duration::from_millis(360));
+    roster.get("/readyz").await.error(503, "unavailable");
+    until("it is ready", async || roster.get("/readyz").await.status() == 200).await;
 }
 
 /// Seen to fail where a request had a deadline of a minute (the answers came after 32 s).

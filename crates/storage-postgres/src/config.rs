@@ -22,11 +22,11 @@ pub struct PostgresConfig {
     /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer on
     /// the one of its runtime, before it asks for another.
     pub pool_wait: Duration,
-    /// How long opening a connection may take, log-in included, times the hosts that there are; unless the URL says how
-    /// long, by a `connect_timeout` that is not 0.
+    /// How long opening a connection may take on each of the hosts that there are, log-in included; unless the URL says
+    /// how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
-    /// it. Zero is without limit.
+    /// it. A connection whose server says nothing for three seconds more is closed. Zero is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by
     /// transaction (`PgBouncer`), of any version: then each statement is prepared in the transaction that it

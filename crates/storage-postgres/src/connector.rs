@@ -1,21 +1,23 @@
 //! Opens connections, each with what a session of Roster has: time-outs on the server, and a socket that
 //! finds out when nobody is there any more.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
-use futures_util::future::{Either, select};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::tls::TlsStream;
-use tokio_postgres::{Client, Config, Connection, Socket};
+use tokio_postgres::Config;
+use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres_rustls::MakeRustlsConnect;
 
+use crate::driver::drive;
 use crate::limits::Limits;
-use crate::url::{Url, chain, hosts, servers};
-use crate::{PostgresConfig, SetupError, tls};
+use crate::url::{Url, chain};
+use crate::{PostgresConfig, SetupError, hosts, tls};
 
 /// After how long a socket with nothing on it asks whether the server is still there; and, in a third of
 /// it, again.
@@ -30,13 +32,19 @@ pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     pub(crate) limits: Limits,
+    /// How long a server may say nothing to what it was asked; none where that has no limit.
+    silence: Option<Duration>,
     /// Whether a proxy that pools by transaction is between here and the server.
     by_transaction: bool,
     /// Where connections live, whoever asks for one: a server's workers, each with a runtime of its own, end
     /// one by one, and must not take with them what the others work with.
     home: Option<Handle>,
-    /// How long opening may take, on whatever host.
+    /// How long opening may take on each server.
+    each_within: Duration,
+    /// The same on all of them, one after the other.
     pub(crate) within: Duration,
+    /// Which of them answered last: of those that are asked for the one that takes writes, it is asked first.
+    answered: Arc<AtomicUsize>,
     /// `host:port` of each server, for messages.
     pub(crate) servers: String,
     /// Whether this is the way around a proxy, which has a setting of its own.
@@ -70,14 +78,17 @@ impl Connector {
             let options = format!("{} {asked}", limits.options());
             config.options(options.trim_end());
         }
-        let hosts = u32::try_from(hosts(&config)).unwrap_or(1).max(1);
+        let count = u32::try_from(hosts::count(&config)).unwrap_or(1).max(1);
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
             limits,
+            silence: limits.silence(),
             by_transaction,
             home: Handle::try_current().ok(),
-            within: within.saturating_mul(hosts),
-            servers: servers(&config),
+            each_within: within,
+            within: within.saturating_mul(count),
+            answered: Arc::default(),
+            servers: hosts::names(&config),
             is_direct,
             config,
         })
@@ -88,10 +99,17 @@ impl Connector {
         Self { home: None, ..self.clone() }
     }
 
+    /// The same for connections on which several statements are under way at once. Whoever waits for those looks after
+    /// that.
+    pub(crate) fn for_lines(&self) -> Self {
+        Self { silence: None, ..self.clone() }
+    }
+
     /// The same with the limits that suit a migration.
     pub(crate) fn for_migrations(&self, lock: Duration) -> Self {
         let mut migrating = self.clone();
         migrating.limits = Limits::of_migrations(lock);
+        migrating.silence = migrating.limits.silence();
         if !self.by_transaction {
             let asked = self.config.get_options().unwrap_or_default();
             migrating.config.options(format!("{asked} {}", migrating.limits.options()));
@@ -128,37 +146,57 @@ impl Connector {
 
     /// Opens one that lives here, and ends with the runtime that asks for it.
     pub(crate) async fn connect_here(&self) -> ConnectionResult<AsyncPgConnection> {
-        let late = || ConnectionError::BadConnection(format!("no answer within {:?}", self.within));
-        timeout(self.within, self.open()).await.unwrap_or_else(|_| Err(late()))
+        let servers = hosts::each(&self.config);
+        let takes_writes = self.config.get_target_session_attrs() == TargetSessionAttrs::ReadWrite;
+        let first = if takes_writes { self.answered.load(Ordering::Relaxed) } else { 0 };
+        let mut failures = Vec::new();
+        for (nth, server) in servers.iter().enumerate().cycle().skip(first).take(servers.len()) {
+            match self.open_in_time(server).await {
+                Ok(opened) => {
+                    self.answered.store(nth, Ordering::Relaxed);
+                    return Ok(opened);
+                }
+                Err(error) => failures.push((server, error)),
+            }
+        }
+        Err(all(failures))
     }
 
-    async fn open(&self) -> ConnectionResult<AsyncPgConnection> {
-        let (client, mut connection) =
-            self.config.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
-        if !self.by_transaction {
-            return AsyncPgConnection::try_from_client_and_connection(client, connection).await;
-        }
-        // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
-        // session is lent, so all of that is one transaction.
-        begin(&client, &mut connection).await?;
-        let mut connection = AsyncPgConnection::try_from_client_and_connection(client, connection).await?;
-        connection.set_prepared_statement_cache_size(CacheSize::Disabled);
-        connection.batch_execute("COMMIT").await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+    async fn open_in_time(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
+        let within = if hosts::count(server) > 1 { self.within } else { self.each_within };
+        let late = || ConnectionError::BadConnection(format!("no answer within {within:?}"));
+        timeout(within, self.open(server)).await.unwrap_or_else(|_| Err(late()))
+    }
+
+    async fn open(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
+        let (client, connection) = server.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
+        let owner = drive(connection, self.silence);
+        let mut connection = if self.by_transaction {
+            // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
+            // session is lent, so all of that is one transaction.
+            client.batch_execute("BEGIN").await.map_err(|error| bad(&error))?;
+            let mut connection = AsyncPgConnection::try_from(client).await?;
+            connection.set_prepared_statement_cache_size(CacheSize::Disabled);
+            connection.batch_execute("COMMIT").await.map_err(ConnectionError::CouldntSetupConfiguration)?;
+            connection
+        } else {
+            AsyncPgConnection::try_from(client).await?
+        };
+        connection.set_instrumentation(owner);
         Ok(connection)
     }
 }
 
-/// Begins a transaction on a connection that nobody drives yet.
-async fn begin<T: TlsStream + Unpin>(
-    client: &Client,
-    connection: &mut Connection<Socket, T>,
-) -> ConnectionResult<()> {
-    let begun = match select(Box::pin(client.batch_execute("BEGIN")), connection).await {
-        Either::Left((begun, _)) => begun,
-        Either::Right((Err(ended), _)) => Err(ended),
-        Either::Right((Ok(()), _)) => return Err(ConnectionError::BadConnection("it was closed".into())),
-    };
-    begun.map_err(|error| bad(&error))
+/// What is wrong with each server, where there are several.
+fn all(mut failures: Vec<(&Config, ConnectionError)>) -> ConnectionError {
+    match failures.pop() {
+        Some((_, only)) if failures.is_empty() => only,
+        last => {
+            let all = failures.into_iter().chain(last);
+            let told = all.map(|(server, error)| format!("{}: {error}", hosts::names(server)));
+            ConnectionError::BadConnection(told.collect::<Vec<_>>().join("; "))
+        }
+    }
 }
 
 fn bad(error: &tokio_postgres::Error) -> ConnectionError {

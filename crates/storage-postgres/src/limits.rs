@@ -5,6 +5,9 @@ use std::time::Duration;
 /// How long a transaction may wait for its own program.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
+/// How much longer than it lets a statement take a server may say nothing: a commit that waits for a disk has no end.
+const SPARE: Duration = Duration::from_secs(3);
+
 /// The server's time-outs, each to the millisecond; zero is without limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -22,6 +25,12 @@ impl Limits {
     /// A migration takes as long as it takes, but waits for a lock no longer than `lock`.
     pub(crate) fn of_migrations(lock: Duration) -> Self {
         Self { statement: Duration::ZERO, idle: Duration::ZERO, lock }
+    }
+
+    /// How long a server that enforces them may say nothing to what it was asked, with some time to spare; none where it
+    /// may take as long as it takes.
+    pub(crate) fn silence(self) -> Option<Duration> {
+        (!self.statement.is_zero()).then(|| self.statement.saturating_add(SPARE))
     }
 
     /// For a session, as it begins, which costs no round trip.
@@ -58,6 +67,8 @@ mod tests {
             Limits::of_requests(Duration::from_secs(3)).options(),
             "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=1500"
         );
+        assert_eq!(Limits::of_requests(Duration::from_secs(3)).silence(), Some(Duration::from_secs(6)));
+        assert_eq!(Limits::of_migrations(Duration::from_secs(60)).silence(), None);
         assert_eq!(
             Limits::of_migrations(Duration::from_secs(60)).begin(),
             "BEGIN; SET LOCAL statement_timeout = 0; \

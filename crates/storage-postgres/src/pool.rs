@@ -108,6 +108,14 @@ impl Pool {
         Ok(Lease { connection, turnover: self.turnover.clone(), in_transaction: false, is_done: false })
     }
 
+    /// Has a connection open. It goes on being opened where nobody waits for it any more, so that a server which is
+    /// slow to let anybody in does so some time.
+    pub(crate) async fn open(&self) -> Result<(), Error> {
+        let pool = self.clone();
+        let opened = tokio::spawn(async move { pool.get().await?.end(Ok(())) }).await;
+        opened.unwrap_or_else(|ended| Err(Error::Unavailable(ended.into())))
+    }
+
     /// A connection with a transaction on it. Where the first turns out to be dead nothing was done yet, and
     /// another one is taken.
     pub(crate) async fn begin(&self) -> Result<Lease, Error> {

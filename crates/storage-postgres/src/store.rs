@@ -19,7 +19,7 @@ use crate::shared::Shared;
 use crate::turnover::Turnover;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
-/// How long a health check waits for an answer.
+/// How long a health check waits for a connection, and for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
 
 /// A PostgreSQL database. A clone is another handle of the same connections.
@@ -48,7 +48,7 @@ impl Postgres {
         let pool = Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?;
         let pool = pool.measured();
         Ok(Self {
-            lines: Lines::new(pool.clone(), connector.clone(), turnover.clone(), config.pool_wait * 2),
+            lines: Lines::new(pool.clone(), connector.for_lines(), turnover.clone(), config.pool_wait * 2),
             shared: Shared::new(Pools::new(pool.clone(), &connector, turnover.clone(), config.pool_wait)),
             pool,
             probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
@@ -104,10 +104,14 @@ impl Postgres {
 impl HealthCheck for Postgres {
     /// Asks the server whether it takes writes; where it does not, no connection to it is of use.
     async fn check(&self) -> Result<(), Unhealthy> {
-        let checked = timeout(HEALTH, self.probe.read(takes_writes, ())).await;
-        let answer = checked.map_err(|_| Unhealthy("it does not answer in time".into()))?;
-        answer.map_err(|error| Unhealthy(url::chain(&error).into()))
+        in_time(self.probe.open()).await?;
+        in_time(self.probe.read(takes_writes, ())).await
     }
+}
+
+async fn in_time(asked: impl Future<Output = Result<(), Error>>) -> Result<(), Unhealthy> {
+    let answer = timeout(HEALTH, asked).await.map_err(|_| Unhealthy("it does not answer in time".into()))?;
+    answer.map_err(|error| Unhealthy(url::chain(&error).into()))
 }
 
 async fn takes_writes(conn: &mut AsyncPgConnection, (): ()) -> Result<(), Error> {

@@ -4,10 +4,10 @@ use std::fmt::Write as _;
 
 use percent_encoding::percent_decode_str;
 use tokio_postgres::Config;
-use tokio_postgres::config::{Host, SslMode, TargetSessionAttrs};
+use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
-use crate::SetupError;
 use crate::tls::{Roots, Verify};
+use crate::{SetupError, hosts};
 
 /// A URL, taken apart.
 #[derive(Debug)]
@@ -31,7 +31,7 @@ impl Url {
             .filter(|pair| !pair.is_empty())
             .partition(|pair| pair.starts_with("sslmode=") || pair.starts_with("sslrootcert="));
         let mut config = driver_config(&format!("{base}?{}", rest.join("&")))?;
-        if hosts(&config) > 1 && value(&rest, "target_session_attrs").is_none() {
+        if hosts::count(&config) > 1 && value(&rest, "target_session_attrs").is_none() {
             // Of several servers one takes writes, and that may be another one tomorrow.
             config.target_session_attrs(TargetSessionAttrs::ReadWrite);
         }
@@ -45,25 +45,6 @@ impl Url {
         let roots = if verify != Verify::Nothing && roots == Roots::None { Roots::System } else { roots };
         Ok(Self { config, verify, roots })
     }
-}
-
-/// How many servers it names.
-pub(crate) fn hosts(config: &Config) -> usize {
-    config.get_hosts().len().max(config.get_hostaddrs().len())
-}
-
-/// `host:port` of each server, for messages.
-pub(crate) fn servers(config: &Config) -> String {
-    let mut servers = String::new();
-    for (nth, host) in config.get_hosts().iter().enumerate() {
-        let port = config.get_ports().get(nth).or(config.get_ports().first()).copied().unwrap_or(5432);
-        let separator = if nth == 0 { "" } else { ", " };
-        let _ = match host {
-            Host::Tcp(host) => write!(servers, "{separator}{host}:{port}"),
-            Host::Unix(path) => write!(servers, "{separator}{}:{port}", path.display()),
-        };
-    }
-    servers
 }
 
 /// The driver's own reading. Its message quotes the name of an option that it does not know, which is a
@@ -171,7 +152,6 @@ mod tests {
     fn other_options_reach_the_driver() {
         let url = Url::parse("postgresql://h/d?sslmode=disable&connect_timeout=7").unwrap();
         assert_eq!(url.config.get_connect_timeout(), Some(&std::time::Duration::from_secs(7)));
-        assert_eq!(servers(&Url::parse("postgres://one:1,two:2/d").unwrap().config), "one:1, two:2");
     }
 
     #[test]
