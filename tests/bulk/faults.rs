@@ -198,7 +198,8 @@ async fn an_import_that_never_ends_does_not_keep_the_program_from_stopping(datab
 /// Whichever worker of the server began the connection to the database that an export reads from: those that
 /// have nothing to do end at once.
 async fn an_export_under_way_is_finished_before_the_program_stops(database: Database) {
-    let program = Program::serving(&database).and(["--database-pool-size", "8"]);
+    // Other tests may have the machine for longer than the usual grace.
+    let program = Program::serving(&database).and(["--database-pool-size", "8", "--shutdown-grace", "200"]);
     drop(program.serve().await);
     many_users(&database).await;
     for _ in 0..3 {

@@ -62,6 +62,7 @@ async fn by_default_data_are_in_a_file_where_it_starts() {
     assert_eq!(program.serve().await.get(USERS).await.page().items, [ada]);
 }
 
+/// Seen to fail where what a server has to say beside its answers was told.
 async fn data_are_there_after_a_restart(database: Database) {
     let roster = Program::serving(&database).serve().await;
     let ada = roster.user("ada").await;
@@ -71,6 +72,8 @@ async fn data_are_there_after_a_restart(database: Database) {
     let roster = Program::serving(&database).serve().await;
     assert_eq!(roster.get(USERS).await.page().items, std::slice::from_ref(&ada));
     assert!(roster.user("bob").await.id > ada.id);
+    let exit = roster.stop().await;
+    assert!(!exit.stderr.contains("already exists"), "{exit:?}");
 }
 
 async fn migrate_brings_in_the_schema_and_ends(database: Database) {

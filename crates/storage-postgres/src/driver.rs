@@ -9,7 +9,8 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
-use futures_util::future::select;
+use futures_util::future::{ready, select};
+use futures_util::{TryStreamExt, stream};
 use tokio::time::sleep;
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{Connection, Socket};
@@ -36,16 +37,16 @@ impl Instrumentation for Owner {
 
 /// Drives a connection, on this runtime, for as long as the owner is there; no longer than its server says nothing for
 /// `silence`, where there is a limit to that.
-pub(crate) fn drive<T>(connection: Connection<Socket, T>, silence: Option<Duration>) -> Owner
+pub(crate) fn drive<T>(mut connection: Connection<Socket, T>, silence: Option<Duration>) -> Owner
 where
     T: TlsStream + Unpin + Send + 'static,
 {
     let owner = Owner(Arc::default());
     let watched = Arc::downgrade(&owner.0);
-    tokio::spawn(async move {
-        // How it ended is told to whoever asks something of it.
-        let _ = select(connection, pin!(is_over(watched, silence))).await;
-    });
+    // Notices are for whoever would read them, and how it ended is told to whoever asks something of it.
+    let messages = stream::poll_fn(move |cx| connection.poll_message(cx));
+    let driven = messages.try_for_each(|_notice| ready(Ok(())));
+    tokio::spawn(async move { drop(select(driven, pin!(is_over(watched, silence))).await) });
     owner
 }
 
