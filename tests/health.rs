@@ -2,13 +2,22 @@
 
 use serde_json::json;
 
-use crate::kit::{Roster, suite};
+use crate::kit::{OnSqlite, Program, Roster, suite};
 
-suite![a_running_service_is_live_and_ready, head_and_a_trailing_slash_make_no_difference];
+suite![
+    a_running_service_is_live_and_ready,
+    a_service_on_a_file_is_ready_at_once,
+    head_and_a_trailing_slash_make_no_difference,
+];
 
 async fn a_running_service_is_live_and_ready(roster: Roster) {
     assert_eq!(roster.get("/livez").await.json(200), json!({"status": "alive"}));
     assert_eq!(roster.readiness().await, json!({"status": "ready"}));
+}
+
+async fn a_service_on_a_file_is_ready_at_once(OnSqlite(database): OnSqlite) {
+    let roster = Program::serving(&database).serve().await;
+    assert_eq!(roster.get("/readyz").await.json(200), json!({"status": "ready"}));
 }
 
 async fn head_and_a_trailing_slash_make_no_difference(roster: Roster) {

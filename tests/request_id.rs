@@ -60,7 +60,6 @@ async fn every_kind_of_answer_has_the_id(roster: Roster) {
         (roster.request("POST", USERS).untyped_body("{}"), 415),
         (roster.get(&user_path("abc")), 422),
         (roster.get("/livez"), 200),
-        (roster.get("/readyz"), 200),
     ]
     .into_iter()
     .enumerate()

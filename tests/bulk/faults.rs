@@ -22,6 +22,7 @@ suite![
     an_export_under_way_is_finished_before_the_program_stops,
     after_the_store_fails_each_remaining_line_is_unavailable,
     an_export_that_fails_is_broken_off,
+    exports_of_a_server_that_hangs_end_and_leave_room_for_others,
 ];
 
 const HEADERS: &str = "Content-Type: application/x-ndjson";
@@ -222,6 +223,40 @@ async fn an_export_under_way_is_finished_before_the_program_stops(database: Data
         let exit = roster.exit().await;
         assert_eq!(exit.code, Some(0), "{exit:?}");
     }
+}
+
+/// Seen to fail where only the beginning of an answer was waited for in time: the exports went on for good.
+async fn exports_of_a_server_that_hangs_end_and_leave_room_for_others(OnPostgres(database): OnPostgres) {
+    drop(Program::serving(&database).serve().await);
+    many_users(&database).await;
+    let gateway = Gateway::to(database.url()).await;
+    let url = gateway.url_or_without(database.url());
+    let roster = Program::serving_at(&database, &url).and(["--database-pool-size", "8"]).serve().await;
+    let hanging = async {
+        let mut exports = [
+            Download::get(&roster, EXPORT, "Accept: */*").await,
+            Download::get(&roster, EXPORT, "Accept: */*").await,
+        ];
+        for export in &mut exports {
+            let Next::Line(_) = export.next().await else { panic!("the export begins") };
+        }
+        // A thousand users take some seconds from here on.
+        gateway.narrow(40_000);
+        let hangs = async {
+            sleep(Duration::from_millis(1_500)).await;
+            gateway.silence();
+        };
+        let ends = exports.iter_mut().map(async |export| while let Next::Line(_) = export.next().await {});
+        futures_util::join!(hangs, join_all(ends));
+    };
+    timeout(Duration::from_secs(60), hanging).await.expect("they end");
+
+    let export = async {
+        while roster.get(EXPORT).await.status() != 200 {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    timeout(Duration::from_secs(60), export).await.expect("there is room for others");
 }
 
 async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(database): OnPostgres) {

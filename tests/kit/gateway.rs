@@ -58,6 +58,14 @@ impl Gateway {
         url.into()
     }
 
+    /// The same URL by way of this gateway or, where that leads to nothing, without it.
+    pub(crate) fn url_or_without(&self, url: &str) -> String {
+        let without = Url::parse(url).expect("a URL");
+        let (host, port) = (without.host_str().expect("a host"), without.port().unwrap_or(5432));
+        let address = self.address.to_string();
+        self.url(url).replace(&address, &format!("{address},{host}:{port}"))
+    }
+
     /// Ends every connection, and each new one as soon as it is made.
     pub(crate) fn cut(&self) {
         self.state.send_replace(State::Cut);

@@ -15,6 +15,7 @@ fn asking(address: &str) -> Program {
 }
 
 async fn a_service_that_is_well_says_so(roster: Roster) {
+    roster.readiness().await;
     let ready = asking(&roster.address()).run().await;
     assert_eq!((ready.code, ready.stdout.as_str()), (Some(0), "{\"status\":\"ready\"}\n"), "{ready:?}");
     let alive = asking(&roster.address()).and(["--live"]).run().await;

@@ -30,6 +30,7 @@ async fn health_and_measurements_are_there_and_nowhere_else(database: Database) 
     let mut roster = with_ops(&database).serve().await;
     let ops = roster.ops().await;
     roster.user("ada").await;
+    ops.readiness().await;
     for path in OPS {
         ops.get(path).await.any_body(200);
         ops.request("HEAD", &format!("{path}/")).await.empty(200);

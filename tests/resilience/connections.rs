@@ -1,5 +1,6 @@
 //! Connections that cannot be had, or end.
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
@@ -7,9 +8,12 @@ use serde_json::json;
 use tokio::time::sleep;
 
 use super::{SECONDS, is_unavailable, nothing_is_lost, serving, unavailable, until, works_again};
-use crate::kit::{OfFewConnections, OnPostgres, Program, Roster, USERS, Writers, new_user, suite, user_path};
+use crate::kit::{
+    OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, new_user, suite, user_path,
+};
 
 suite![
+    connections_on_which_nothing_is_asked_are_kept,
     a_server_without_a_connection_to_spare_is_unavailable,
     connections_that_the_server_ends_under_load_lose_nothing,
     reads_on_a_connection_that_is_ended_are_answered_by_another,
@@ -18,8 +22,34 @@ suite![
 ];
 
 const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roster'";
+/// How many sessions there were so far.
+const LOG_INS: &str = "SELECT sessions FROM pg_stat_database WHERE datname = current_database()";
 const TERMINATE: &str =
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'roster'";
+
+/// Longer than a server may say nothing to what it was asked. Seen to fail where it was not told that an answer had come:
+/// then it was tried again and again whether the server lets anybody in.
+async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
+    let roster = serving(server.url()).serve().await;
+    roster.users(4).await;
+    let reads = (0..20).map(|nth| roster.get(&format!("{USERS}?name=user{nth}")).into_future());
+    join_all(reads).await.iter().for_each(|answer| drop(answer.page()));
+    let (before, log_ins) = (sessions(&server).await, server.count(LOG_INS).await);
+
+    sleep(Duration::from_secs(12)).await;
+
+    let after = sessions(&server).await;
+    assert!(before.len() > 4 && before.is_subset(&after), "{before:?}, {after:?}");
+    let more = server.count(LOG_INS).await - log_ins;
+    assert!(more <= 2, "{more} log-ins, of which two are the test's");
+}
+
+/// The sessions of Roster that a server has.
+async fn sessions(server: &OwnPostgres) -> BTreeSet<i32> {
+    let client = server.client().await.unwrap();
+    let rows = client.query("SELECT pid FROM pg_stat_activity WHERE application_name = 'roster'", &[]).await;
+    rows.unwrap().iter().map(|row| row.get(0)).collect()
+}
 
 async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(server): OfFewConnections) {
     let roster = serving(server.url()).and(["--database-pool-size", "4"]).serve().await;

@@ -1,6 +1,9 @@
 //! Creates that come at once, and so may share a commit: each has an outcome of its own.
 
-use futures_util::future::join_all;
+use std::time::Duration;
+
+use futures_util::future::{join, join_all};
+use tokio::time::sleep;
 
 use super::unavailable;
 use crate::kit::{Answer, OnPostgres, Program, Roster, USERS, new_user, suite};
@@ -9,6 +12,7 @@ suite![
     of_many_creates_at_once_each_has_its_own_outcome,
     a_create_that_the_database_refuses_fails_alone,
     a_create_that_waits_for_another_transaction_fails_alone,
+    creates_that_come_while_one_waits_do_not_wait_for_it,
 ];
 
 /// Makes users at once, in this order.
@@ -77,4 +81,25 @@ async fn a_create_that_waits_for_another_transaction_fails_alone(OnPostgres(data
     holder.batch_execute("ROLLBACK").await.expect("it can be taken back");
     assert_eq!(roster.post(USERS, &new_user("user-7")).await.user(201).email, "user-7@example.org");
     assert_eq!(roster.all_events().await.len(), 64);
+}
+
+/// Seen to fail where those who came once nobody else waited were given the connection that was still in use.
+async fn creates_that_come_while_one_waits_do_not_wait_for_it(OnPostgres(database): OnPostgres) {
+    let program = Program::serving(&database).env("ROSTER_DATABASE_POOL_WAIT", "0.2");
+    // Half of it is how long a statement may wait for a lock.
+    let program = program.env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "40").env("ROSTER_REQUEST_TIMEOUT", "60");
+    let roster = program.serve().await;
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    let hold = "BEGIN; INSERT INTO users (email, name, name_key) VALUES ('ada@example.org', 'Ada', 'ada')";
+    holder.batch_execute(hold).await.expect("it is new");
+    let others = async {
+        sleep(Duration::from_millis(500)).await;
+        for answer in create(&roster, &names("user")[..16]).await {
+            answer.user(201);
+        }
+        holder.batch_execute("ROLLBACK").await.expect("it can be taken back");
+    };
+    let (waited, ()) = join(roster.post(USERS, &new_user("ada")).into_future(), others).await;
+    waited.user(201);
 }

@@ -81,9 +81,9 @@ async fn a_server_that_is_slow_to_let_in_whoever_checks_it_is_ready_all_the_same
 ) {
     let gateway = Gateway::to(database.url()).await;
     let roster = serving(&gateway.url(&database.patient_url())).serve().await;
-    // Opening a connection takes three round trips of 0.72 s each, and asking something two: a check ends after two
-    // seconds, and has none at hand yet.
-    gateway.delay(Duration::from_millis(360));
+    // Opening a connection takes five round trips of half a second at the least, and asking something two: a check ends
+    // after two seconds, and has none at hand yet.
+    gateway.delay(Duration::from_millis(250));
     roster.get("/readyz").await.error(503, "unavailable");
     until("it is ready", async || roster.get("/readyz").await.status() == 200).await;
 }

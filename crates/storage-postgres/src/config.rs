@@ -10,8 +10,9 @@ pub struct PostgresConfig {
     /// `sslrootcert` (a PEM file, or `system`).
     ///
     /// `verify-ca` and `verify-full` without `sslrootcert` trust the system's roots. Of several hosts
-    /// (`host1:port,host2:port`) the first that takes writes is connected to, as with
-    /// `target_session_attrs=read-write`, unless that option says otherwise.
+    /// (`host1:port,host2:port`) the one that takes writes is connected to, as with
+    /// `target_session_attrs=read-write`, unless that option says otherwise. Where several do, it is the first, or the one
+    /// that answered last, for as long as it does.
     pub url: String,
     /// The same by a way around a proxy, for what needs a session of its own: migrations, and the lock of
     /// whoever publishes events.
@@ -20,13 +21,14 @@ pub struct PostgresConfig {
     /// [`statement_cache`](Self::statement_cache), one for the short reads of each runtime: 1 or more.
     pub pool_size: usize,
     /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer on
-    /// the one of its runtime, before it asks for another.
+    /// the one of its runtime, or as long as a statement may take, before it asks for another.
     pub pool_wait: Duration,
     /// How long opening a connection may take on each of the hosts that there are, log-in included; unless the URL says
     /// how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
-    /// it. A connection whose server says nothing for three seconds more is closed. Zero is without limit.
+    /// it. A connection is closed whose server has said nothing for twice as long and a second, and lets nobody in. Zero
+    /// is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by
     /// transaction (`PgBouncer`), of any version: then each statement is prepared in the transaction that it

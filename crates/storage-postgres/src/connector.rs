@@ -16,6 +16,8 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::driver::drive;
 use crate::limits::Limits;
+use crate::presence::Presence;
+use crate::turnover::Turnover;
 use crate::url::{Url, chain};
 use crate::{PostgresConfig, SetupError, hosts, tls};
 
@@ -24,6 +26,10 @@ use crate::{PostgresConfig, SetupError, hosts, tls};
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long the server may leave what was sent without an acknowledgement before it counts as gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
+/// How long a server may take to close a connection.
+const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a health check's connection may be opened, whatever the URL says.
+const CHECKED: Duration = Duration::from_secs(10);
 /// What the driver has for a keep-alive where the URL says nothing.
 const DRIVER_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -32,17 +38,19 @@ pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
     pub(crate) limits: Limits,
-    /// How long a server may say nothing to what it was asked; none where that has no limit.
-    silence: Option<Duration>,
+    /// Whether it is known how long a server may say nothing.
+    is_watched: bool,
+    /// Which of the servers let anybody in, as was seen of late.
+    presence: Presence,
+    /// Which connections are of use.
+    pub(crate) turnover: Turnover,
     /// Whether a proxy that pools by transaction is between here and the server.
     by_transaction: bool,
     /// Where connections live, whoever asks for one: a server's workers, each with a runtime of its own, end
     /// one by one, and must not take with them what the others work with.
     home: Option<Handle>,
     /// How long opening may take on each server.
-    each_within: Duration,
-    /// The same on all of them, one after the other.
-    pub(crate) within: Duration,
+    within: Duration,
     /// Which of them answered last: of those that are asked for the one that takes writes, it is asked first.
     answered: Arc<AtomicUsize>,
     /// `host:port` of each server, for messages.
@@ -72,21 +80,23 @@ impl Connector {
             config.application_name("roster");
         }
         let limits = Limits::of_requests(settings.statement_timeout);
+        let mut is_watched = true;
         if !by_transaction {
             // What the URL asks for by `options` comes last, and so stands.
             let asked = config.get_options().unwrap_or_default();
+            is_watched = !asked.contains("statement_timeout");
             let options = format!("{} {asked}", limits.options());
             config.options(options.trim_end());
         }
-        let count = u32::try_from(hosts::count(&config)).unwrap_or(1).max(1);
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
             limits,
-            silence: limits.silence(),
+            is_watched,
+            presence: Presence::default(),
+            turnover: Turnover::default(),
             by_transaction,
             home: Handle::try_current().ok(),
-            each_within: within,
-            within: within.saturating_mul(count),
+            within,
             answered: Arc::default(),
             servers: hosts::names(&config),
             is_direct,
@@ -99,17 +109,26 @@ impl Connector {
         Self { home: None, ..self.clone() }
     }
 
+    /// How long a server may say nothing to what it was asked; none where that has no end, or is not known.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        if self.is_watched { self.limits.silence() } else { None }
+    }
+
+    /// The same for what is soon to be told: a server that does not let in by then is not waited for.
+    pub(crate) fn for_checks(&self) -> Self {
+        Self { within: self.within.min(CHECKED), ..self.clone() }
+    }
+
     /// The same for connections on which several statements are under way at once. Whoever waits for those looks after
     /// that.
     pub(crate) fn for_lines(&self) -> Self {
-        Self { silence: None, ..self.clone() }
+        Self { is_watched: false, ..self.clone() }
     }
 
     /// The same with the limits that suit a migration.
     pub(crate) fn for_migrations(&self, lock: Duration) -> Self {
         let mut migrating = self.clone();
         migrating.limits = Limits::of_migrations(lock);
-        migrating.silence = migrating.limits.silence();
         if !self.by_transaction {
             let asked = self.config.get_options().unwrap_or_default();
             migrating.config.options(format!("{asked} {}", migrating.limits.options()));
@@ -163,14 +182,43 @@ impl Connector {
     }
 
     async fn open_in_time(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
-        let within = if hosts::count(server) > 1 { self.within } else { self.each_within };
+        let within = self.within_of(server);
         let late = || ConnectionError::BadConnection(format!("no answer within {within:?}"));
         timeout(within, self.open(server)).await.unwrap_or_else(|_| Err(late()))
     }
 
+    /// How long opening may take on these servers, where the driver tries one after the other.
+    fn within_of(&self, servers: &Config) -> Duration {
+        self.within.saturating_mul(u32::try_from(hosts::count(servers)).unwrap_or(1).max(1))
+    }
+
+    /// Whether a server lets anybody in, or says why it does not.
+    async fn lets_in(self, mut server: Config) -> bool {
+        server.target_session_attrs(TargetSessionAttrs::Any);
+        let attempt = async {
+            match timeout(self.within_of(&server), server.connect(self.tls.clone())).await {
+                Ok(Ok((client, connection))) => {
+                    // It is told that nothing more comes.
+                    drop(client);
+                    let _ = timeout(FAREWELL, connection).await;
+                    true
+                }
+                Ok(Err(error)) => error.as_db_error().is_some(),
+                Err(_late) => false,
+            }
+        };
+        let lets_in = self.presence.of(hosts::names(&server), attempt).await;
+        if !lets_in {
+            // Others have connections to it on which nothing was asked yet.
+            self.turnover.begin();
+        }
+        lets_in
+    }
+
     async fn open(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
         let (client, connection) = server.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
-        let owner = drive(connection, self.silence);
+        let (connector, same) = (self.clone(), server.clone());
+        let owner = drive(connection, self.silence(), move || connector.clone().lets_in(same.clone()));
         let mut connection = if self.by_transaction {
             // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
             // session is lent, so all of that is one transaction.
@@ -238,12 +286,19 @@ mod tests {
         assert!(options.ends_with(" -c lock_timeout=1500 -c lock_timeout=7"), "{options}");
         let migrating = one.for_migrations(Duration::from_secs(60));
         assert!(migrating.config.get_options().unwrap().ends_with("-c lock_timeout=60000"));
-        assert_eq!(one.within, Duration::from_secs(6), "each host has its time");
-        assert_eq!(connector("?connect_timeout=7", true).within, Duration::from_secs(14));
-        assert_eq!(connector("?connect_timeout=0", true).within, Duration::from_secs(6));
-        let for_ever = format!("postgres://one,two,three/d?connect_timeout={}", i64::MAX);
-        assert_eq!(Connector::new(&PostgresConfig::new(for_ever)).unwrap().within, Duration::MAX);
         assert_eq!(one.begin(), "BEGIN");
+    }
+
+    #[test]
+    fn each_server_has_its_time() {
+        let within = |query: &str| {
+            let connector = connector(query, true);
+            connector.within_of(&connector.config).as_secs()
+        };
+        assert_eq!(within(""), 6, "the two of them");
+        assert_eq!(within("?connect_timeout=7"), 14);
+        assert_eq!(within("?connect_timeout=0"), 6);
+        assert_eq!(within(&format!("?connect_timeout={}", i64::MAX)), u64::MAX - 1);
     }
 
     /// Seen to fail where the time-out was around the task that opens, which went on without it.

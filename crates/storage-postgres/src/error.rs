@@ -18,6 +18,9 @@ pub(crate) enum Error {
     /// The server says that it takes no writes.
     #[error("the server takes no writes")]
     ReadOnly,
+    /// The server says nothing.
+    #[error("the server says nothing")]
+    Silent,
     /// A statement failed.
     #[error("a statement failed")]
     Database(#[from] DieselError),
@@ -111,6 +114,7 @@ impl Error {
         match self {
             Self::Database(error) => Fault::of(error),
             Self::ReadOnly => Fault::ReadOnly,
+            Self::Silent => Fault::Lost,
             Self::Answer(_) | Self::Unavailable(_) | Self::BrokenRow(_) | Self::Internal(_) => Fault::Other,
         }
     }
@@ -125,6 +129,7 @@ impl Error {
             Self::Answer(_)
             | Self::Unavailable(_)
             | Self::ReadOnly
+            | Self::Silent
             | Self::BrokenRow(_)
             | Self::Internal(_) => false,
         }

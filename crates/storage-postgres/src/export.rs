@@ -14,7 +14,7 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::columns::UserColumns;
-use crate::error::Error;
+use crate::error::{Error, Fault};
 use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -67,29 +67,35 @@ impl Exports {
         let turn = timeout(self.wait, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
         let mut conn = pool.get().await?;
-        let outcome = snapshot(&mut conn, batches).await;
+        let outcome = snapshot(&mut conn, pool, batches).await;
         conn.end(outcome)
     }
 }
 
 /// Sends all batches from one snapshot; it ends, well or not, in no transaction.
-async fn snapshot(conn: &mut AsyncPgConnection, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
+async fn snapshot(
+    conn: &mut AsyncPgConnection,
+    pool: &Pool,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<(), Error> {
     AnsiTransactionManager::begin_transaction_sql(conn, BEGIN).await?;
-    let outcome = send_all(conn, batches).await;
+    let outcome = send_all(conn, pool, batches).await;
+    if outcome.as_ref().is_err_and(|error| error.fault() == Fault::Lost) {
+        return outcome;
+    }
     AnsiTransactionManager::rollback_transaction(conn).await?;
     outcome
 }
 
-async fn send_all(conn: &mut AsyncPgConnection, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
+async fn send_all(
+    conn: &mut AsyncPgConnection,
+    pool: &Pool,
+    batches: &mpsc::Sender<Batch>,
+) -> Result<(), Error> {
     let mut last = 0;
     loop {
-        let rows: Vec<UserRow> = users::table
-            .filter(users::id.gt(last))
-            .order(users::id)
-            .limit(BATCH)
-            .select(UserColumns)
-            .load(conn)
-            .await?;
+        let next = users::table.filter(users::id.gt(last)).order(users::id).limit(BATCH).select(UserColumns);
+        let rows: Vec<UserRow> = pool.in_time(async { Ok(next.load(conn).await?) }).await?;
         let Some(newest) = rows.last() else { return Ok(()) };
         last = newest.id();
         let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;

@@ -1,7 +1,5 @@
 //! The servers of a URL that names several, each by itself.
 
-use std::fmt::Write as _;
-
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
 
@@ -12,16 +10,17 @@ pub(crate) fn count(config: &Config) -> usize {
 
 /// `host:port` of each server, for messages.
 pub(crate) fn names(config: &Config) -> String {
-    let mut names = String::new();
-    for (nth, host) in config.get_hosts().iter().enumerate() {
-        let port = config.get_ports().get(nth).or(config.get_ports().first()).copied().unwrap_or(5432);
-        let separator = if nth == 0 { "" } else { ", " };
-        let _ = match host {
-            Host::Tcp(host) => write!(names, "{separator}{host}:{port}"),
-            Host::Unix(path) => write!(names, "{separator}{}:{port}", path.display()),
-        };
-    }
-    names
+    let (hosts, addresses, ports) = (config.get_hosts(), config.get_hostaddrs(), config.get_ports());
+    let name = |nth: usize| {
+        let port = ports.get(nth).or(ports.first()).copied().unwrap_or(5432);
+        match (hosts.get(nth), addresses.get(nth)) {
+            (Some(Host::Tcp(host)), _) => format!("{host}:{port}"),
+            (Some(Host::Unix(path)), _) => format!("{}:{port}", path.display()),
+            (None, Some(address)) => format!("{address}:{port}"),
+            (None, None) => String::new(),
+        }
+    };
+    (0..count(config)).map(name).collect::<Vec<_>>().join(", ")
 }
 
 /// The same for each server alone, so that one that says nothing takes up no time of the others: the driver's own
@@ -138,5 +137,6 @@ mod tests {
     fn servers_are_told_with_their_ports() {
         assert_eq!(names(&config("postgres://one:1,two:2/d")), "one:1, two:2");
         assert_eq!(names(&config("postgres://one,two/d")), "one:5432, two:5432");
+        assert_eq!(names(&config("hostaddr=192.0.2.1,::1 port=7")), "192.0.2.1:7, ::1:7");
     }
 }

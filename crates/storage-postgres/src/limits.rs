@@ -5,8 +5,8 @@ use std::time::Duration;
 /// How long a transaction may wait for its own program.
 const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 
-/// How much longer than it lets a statement take a server may say nothing: a commit that waits for a disk has no end.
-const SPARE: Duration = Duration::from_secs(3);
+/// How long an answer may be on its way.
+const WAY: Duration = Duration::from_secs(1);
 
 /// The server's time-outs, each to the millisecond; zero is without limit.
 #[derive(Debug, Clone, Copy)]
@@ -27,10 +27,10 @@ impl Limits {
         Self { statement: Duration::ZERO, idle: Duration::ZERO, lock }
     }
 
-    /// How long a server that enforces them may say nothing to what it was asked, with some time to spare; none where it
-    /// may take as long as it takes.
+    /// How long a server that enforces them may say nothing to what it was asked: to prepare a statement, and to do it,
+    /// each have the statement's time. None where that has no end.
     pub(crate) fn silence(self) -> Option<Duration> {
-        (!self.statement.is_zero()).then(|| self.statement.saturating_add(SPARE))
+        (!self.statement.is_zero()).then(|| self.statement.saturating_mul(2).saturating_add(WAY))
     }
 
     /// For a session, as it begins, which costs no round trip.
@@ -67,7 +67,7 @@ mod tests {
             Limits::of_requests(Duration::from_secs(3)).options(),
             "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=1500"
         );
-        assert_eq!(Limits::of_requests(Duration::from_secs(3)).silence(), Some(Duration::from_secs(6)));
+        assert_eq!(Limits::of_requests(Duration::from_secs(3)).silence(), Some(Duration::from_secs(7)));
         assert_eq!(Limits::of_migrations(Duration::from_secs(60)).silence(), None);
         assert_eq!(
             Limits::of_migrations(Duration::from_secs(60)).begin(),

@@ -15,7 +15,6 @@ use tokio::time::{sleep, timeout};
 use crate::connector::Connector;
 use crate::error::{Error, Fault};
 use crate::pool::{Pool, life};
-use crate::turnover::Turnover;
 
 /// How long nobody tries to open a line that could not be opened, or that was slow.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -30,7 +29,6 @@ pub(crate) type Short<Asked, T> =
 pub(crate) struct Lines {
     pool: Pool,
     connector: Connector,
-    turnover: Turnover,
     /// How long a read waits for its answer on a line.
     patience: Duration,
     made: Instant,
@@ -51,8 +49,8 @@ struct Line {
 
 impl Lines {
     /// Opens nothing yet.
-    pub(crate) fn new(pool: Pool, connector: Connector, turnover: Turnover, patience: Duration) -> Self {
-        Self { pool, connector, turnover, patience, made: Instant::now(), places: Arc::default() }
+    pub(crate) fn new(pool: Pool, connector: Connector, patience: Duration) -> Self {
+        Self { pool, connector, patience, made: Instant::now(), places: Arc::default() }
     }
 
     /// Reads on this runtime's line; by the pool where there is none, or where it is lost or slow. Whoever gives up
@@ -96,7 +94,7 @@ impl Lines {
     }
 
     fn is_of_use(&self, line: &Line) -> bool {
-        line.opened.elapsed() <= line.life && !self.turnover.is_past(line.opened)
+        line.opened.elapsed() <= line.life && !self.connector.turnover.is_past(line.opened)
     }
 
     /// Puts another in the place of this runtime's line, if it is still this one.

@@ -14,6 +14,7 @@ use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfi
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
 use metrics::{Histogram, gauge, histogram};
+use tokio::time::timeout;
 
 use crate::SetupError;
 use crate::connector::Connector;
@@ -37,18 +38,18 @@ pub(crate) struct Pool {
     begin: Arc<str>,
     /// Whether each statement needs one.
     pub(crate) by_transaction: bool,
+    /// How long a server may say nothing.
+    silence: Option<Duration>,
 }
+
+/// How soon a connection that is dead turns out to be so: what takes longer was asked in vain, and is not asked again.
+const SOON: Duration = Duration::from_secs(1);
 
 impl Pool {
     /// Opens nothing yet. `wait` is for a connection that is in use by others.
-    pub(crate) fn new(
-        connector: Connector,
-        turnover: Turnover,
-        size: usize,
-        wait: Duration,
-    ) -> Result<Self, SetupError> {
-        let within = connector.within;
+    pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self, SetupError> {
         let (begin, by_transaction) = (connector.begin().into(), connector.is_by_transaction());
+        let (silence, turnover) = (connector.silence(), connector.turnover.clone());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
         config.custom_setup = Box::new(move |_| {
@@ -59,13 +60,11 @@ impl Pool {
         let connections = Connections::builder(AsyncDieselConnectionManager::new_with_config("", config))
             .max_size(size)
             .wait_timeout(Some(wait))
-            .create_timeout(Some(within))
-            .recycle_timeout(Some(within))
             .pre_recycle(Hook::sync_fn(move |_, metrics| {
                 if is_old(metrics, made) {
                     Err(HookError::message("it is old"))
                 } else if watched.is_past(metrics.created) {
-                    Err(HookError::message("its server took no writes"))
+                    Err(HookError::message("its server took no writes, or hung"))
                 } else {
                     Ok(())
                 }
@@ -76,7 +75,7 @@ impl Pool {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self { connections, turnover, waited: Histogram::noop(), begin, by_transaction })
+        Ok(Self { connections, turnover, waited: Histogram::noop(), begin, by_transaction, silence })
     }
 
     /// The same, whose waiting is measured.
@@ -119,8 +118,9 @@ impl Pool {
     /// A connection with a transaction on it. Where the first turns out to be dead nothing was done yet, and
     /// another one is taken.
     pub(crate) async fn begin(&self) -> Result<Lease, Error> {
+        let asked = Instant::now();
         match self.begin_once().await {
-            Err(error) if error.fault() == Fault::Lost => self.begin_once().await,
+            Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => self.begin_once().await,
             begun => begun,
         }
     }
@@ -143,8 +143,11 @@ impl Pool {
         read: impl AsyncFn(&mut AsyncPgConnection, Asked) -> Result<T, Error>,
         asked: Asked,
     ) -> Result<T, Error> {
+        let began = Instant::now();
         match self.read_once(&read, asked).await {
-            Err(error) if error.fault() == Fault::Lost => self.read_once(&read, asked).await,
+            Err(error) if error.fault() == Fault::Lost && began.elapsed() < SOON => {
+                self.read_once(&read, asked).await
+            }
             outcome => outcome,
         }
     }
@@ -155,8 +158,18 @@ impl Pool {
         asked: Asked,
     ) -> Result<T, Error> {
         let mut conn = self.lend().await?;
-        let outcome = read(&mut conn, asked).await;
+        let outcome = self.in_time(read(&mut conn, asked)).await;
         conn.finish(outcome).await
+    }
+
+    /// What one read finds, all of it in the time that a server may say nothing.
+    pub(crate) async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let Some(silence) = self.silence else { return read.await };
+        timeout(silence, read).await.unwrap_or_else(|_| {
+            // A server that works would have ended it.
+            self.turnover.begin();
+            Err(Error::Silent)
+        })
     }
 
     /// A connection for one statement.
@@ -195,6 +208,8 @@ impl Lease {
                 let committed = AnsiTransactionManager::commit_transaction(&mut *self).await;
                 committed.map(|()| done).map_err(Error::from)
             }
+            // There is nobody to be told.
+            Err(error) if error.fault() == Fault::Lost => Err(error),
             Err(error) => {
                 // Where this fails, too, the connection is known to be broken.
                 let _ = AnsiTransactionManager::rollback_transaction(&mut *self).await;

@@ -8,7 +8,6 @@ use tokio::runtime::Id;
 
 use crate::connector::Connector;
 use crate::pool::Pool;
-use crate::turnover::Turnover;
 
 /// Pools of connections. A clone is the same.
 #[derive(Clone)]
@@ -17,15 +16,14 @@ pub(crate) struct Pools {
     pub(crate) common: Pool,
     /// Opens what is a runtime's own.
     connector: Connector,
-    turnover: Turnover,
     wait: Duration,
     own: Arc<Mutex<HashMap<Id, Pool>>>,
 }
 
 impl Pools {
     /// Opens nothing yet.
-    pub(crate) fn new(common: Pool, connector: &Connector, turnover: Turnover, wait: Duration) -> Self {
-        Self { common, connector: connector.here(), turnover, wait, own: Arc::default() }
+    pub(crate) fn new(common: Pool, connector: &Connector, wait: Duration) -> Self {
+        Self { common, connector: connector.here(), wait, own: Arc::default() }
     }
 
     /// The pool of the one connection that lives on this runtime, where no other thread is woken for it.
@@ -34,7 +32,7 @@ impl Pools {
         if let Some(pool) = own.get(&here) {
             return pool.clone();
         }
-        let Ok(pool) = Pool::new(self.connector.clone(), self.turnover.clone(), 1, self.wait) else {
+        let Ok(pool) = Pool::new(self.connector.clone(), 1, self.wait) else {
             return self.common.clone();
         };
         own.insert(here, pool.clone());

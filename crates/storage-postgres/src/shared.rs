@@ -42,8 +42,25 @@ const HELD_UP: Duration = Duration::from_millis(20);
 #[derive(Clone)]
 pub(crate) struct Shared {
     pools: Pools,
-    /// Those that wait, where one is under way.
-    waiting: Arc<Mutex<HashMap<Id, VecDeque<Asked>>>>,
+    places: Arc<Mutex<HashMap<Id, Place>>>,
+}
+
+/// What a runtime has of creates.
+#[derive(Default)]
+struct Place {
+    /// Those that wait.
+    queue: VecDeque<Asked>,
+    /// Whether somebody takes them.
+    is_served: bool,
+    /// Those who have the runtime's connection, and for longer than others wait for them.
+    held_up: Option<JoinHandle<()>>,
+}
+
+impl Place {
+    /// Whether nobody has the runtime's connection.
+    fn is_free(&self) -> bool {
+        self.held_up.as_ref().is_none_or(JoinHandle::is_finished)
+    }
 }
 
 /// A create that was asked for.
@@ -63,7 +80,7 @@ impl Asked {
 
 impl Shared {
     pub(crate) fn new(pools: Pools) -> Self {
-        Self { pools, waiting: Arc::default() }
+        Self { pools, places: Arc::default() }
     }
 
     /// Makes a user, with others if there are any. Where nobody waits for the outcome any more, it is done whole or not
@@ -76,14 +93,13 @@ impl Shared {
 
     fn ask(&self, asked: Asked) -> Result<(), Error> {
         let here = Handle::current().id();
-        let mut waiting = self.waiting();
-        if let Some(queue) = waiting.get_mut(&here) {
-            if queue.len() >= ROOM {
-                return Err(Error::Unavailable("too many creates wait".into()));
-            }
-            queue.push_back(asked);
-        } else {
-            waiting.insert(here, VecDeque::from([asked]));
+        let mut places = self.places();
+        let place = places.entry(here).or_default();
+        if place.queue.len() >= ROOM {
+            return Err(Error::Unavailable("too many creates wait".into()));
+        }
+        place.queue.push_back(asked);
+        if !std::mem::replace(&mut place.is_served, true) {
             tokio::spawn(Turns { shared: self.clone(), here, is_over: false }.run());
         }
         Ok(())
@@ -107,8 +123,8 @@ impl Shared {
         }
     }
 
-    fn waiting(&self) -> MutexGuard<'_, HashMap<Id, VecDeque<Asked>>> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
+        self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -136,16 +152,14 @@ impl Turns {
     /// Those that are under way when others come after them have the runtime's connection, and the others have one
     /// that is for all.
     async fn run(mut self) {
-        let mut held_up: Option<JoinHandle<()>> = None;
-        while let Some(batch) = self.next() {
+        while let Some((batch, is_free)) = self.next() {
             let is_alone = batch.len() == 1;
-            let is_free = held_up.as_ref().is_none_or(JoinHandle::is_finished);
             let pools = &self.shared.pools;
             let pool = if is_free { pools.own(self.here) } else { pools.common.clone() };
             let mut under_way = tokio::spawn(self.shared.clone().commit(batch, pool));
             let is_late = timeout(HELD_UP, &mut under_way).await.is_err();
-            if is_free {
-                held_up = is_late.then_some(under_way);
+            if is_late && is_free {
+                self.shared.places().entry(self.here).or_default().held_up = Some(under_way);
             }
             if !is_alone {
                 self.gather().await;
@@ -168,21 +182,22 @@ impl Turns {
 
     /// How many wait.
     fn count(&self) -> usize {
-        self.shared.waiting().get(&self.here).map_or(0, VecDeque::len)
+        self.shared.places().get(&self.here).map_or(0, |place| place.queue.len())
     }
 
-    /// The next that go together. Whoever gave up may have said so: what was not begun is not done.
-    fn next(&mut self) -> Option<Vec<Asked>> {
-        let mut waiting = self.shared.waiting();
-        let queue = waiting.get_mut(&self.here)?;
-        queue.retain(|asked| !asked.answer.is_closed());
-        if queue.is_empty() {
-            waiting.remove(&self.here);
+    /// The next that go together, and whether the runtime's connection is there for them. Whoever gave up may have said so:
+    /// what was not begun is not done.
+    fn next(&mut self) -> Option<(Vec<Asked>, bool)> {
+        let mut places = self.shared.places();
+        let place = places.get_mut(&self.here)?;
+        place.queue.retain(|asked| !asked.answer.is_closed());
+        if place.queue.is_empty() {
+            place.is_served = false;
             self.is_over = true;
             return None;
         }
-        let most = queue.len().min(MOST);
-        Some(queue.drain(..most).collect())
+        let most = place.queue.len().min(MOST);
+        Some((place.queue.drain(..most).collect(), place.is_free()))
     }
 }
 
@@ -190,7 +205,7 @@ impl Drop for Turns {
     /// Those who still wait hear of it where this ends before its time, as its runtime does.
     fn drop(&mut self) {
         if !self.is_over {
-            self.shared.waiting().remove(&self.here);
+            self.shared.places().remove(&self.here);
         }
     }
 }

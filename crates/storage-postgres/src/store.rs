@@ -16,11 +16,16 @@ use crate::pool::Pool;
 use crate::pools::Pools;
 use crate::prepared::Prepared;
 use crate::shared::Shared;
-use crate::turnover::Turnover;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
 
 /// How long a health check waits for a connection, and for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
+
+/// How long a short read waits for its answer on the connection of its runtime: no longer than the server lets it take.
+fn patience(config: &PostgresConfig) -> Duration {
+    let patience = config.pool_wait * 2;
+    if config.statement_timeout.is_zero() { patience } else { patience.min(config.statement_timeout) }
+}
 
 /// A PostgreSQL database. A clone is another handle of the same connections.
 #[derive(Clone)]
@@ -44,14 +49,13 @@ impl Postgres {
             return Err(SetupError::Setting { name: "pool_size", reason: "it is to be 1 or more" });
         }
         let connector = Connector::new(&config)?;
-        let turnover = Turnover::default();
-        let pool = Pool::new(connector.clone(), turnover.clone(), config.pool_size, config.pool_wait)?;
+        let pool = Pool::new(connector.clone(), config.pool_size, config.pool_wait)?;
         let pool = pool.measured();
         Ok(Self {
-            lines: Lines::new(pool.clone(), connector.for_lines(), turnover.clone(), config.pool_wait * 2),
-            shared: Shared::new(Pools::new(pool.clone(), &connector, turnover.clone(), config.pool_wait)),
+            lines: Lines::new(pool.clone(), connector.for_lines(), patience(&config)),
+            shared: Shared::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
             pool,
-            probe: Pool::new(connector.clone(), turnover, 1, HEALTH)?,
+            probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait),
             direct: Connector::direct(&config)?,
             connector,

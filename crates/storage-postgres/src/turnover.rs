@@ -1,5 +1,5 @@
-//! After a failover, connections to a server that takes no writes any more are replaced, those too that are in
-//! use when it is found out.
+//! After a failover, connections to a server that takes no writes any more, or that hangs, are replaced, those too that
+//! are in use when it is found out.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};

@@ -14,8 +14,8 @@ use crate::config::Config;
 use crate::failure::Failure;
 use crate::setup;
 
-/// How long the program may take to answer: longer than it waits for its store.
-const ANSWER: Duration = Duration::from_secs(4);
+/// How long the program may take to answer: longer than it waits for its store, which is four seconds.
+const ANSWER: Duration = Duration::from_millis(4_500);
 
 /// The most that is read of an answer, in bytes.
 const MOST: u64 = 16 * 1024;

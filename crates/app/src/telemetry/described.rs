@@ -44,6 +44,11 @@ const MEASURED: &[Measured] = &[
     ),
     each("roster_database_connections_max", Gauge, "The most connections that a pool may have."),
     each("roster_database_connections_pending", Gauge, "What waits for a connection of a pool."),
+    one(
+        "roster_database_connections_hung_total",
+        Counter,
+        "Connections to PostgreSQL that were closed, as it said nothing and let nobody in.",
+    ),
     each(
         "roster_database_connection_wait_seconds",
         Histogram,
