@@ -65,7 +65,9 @@ async fn a_create_that_the_database_refuses_fails_alone(OnPostgres(database): On
 
 /// A transaction from outside holds one of the e-mails.
 async fn a_create_that_waits_for_another_transaction_fails_alone(OnPostgres(database): OnPostgres) {
-    let roster = Program::serving(&database).serve().await;
+    // Half of it is how long a statement may wait for a lock.
+    let program = Program::serving(&database).env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "8");
+    let roster = program.env("ROSTER_REQUEST_TIMEOUT", "60").serve().await;
     let (server, name) = database.server();
     let holder = server.client(name).await.expect("the server answers");
     let names = names("user");

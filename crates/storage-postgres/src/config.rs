@@ -27,8 +27,8 @@ pub struct PostgresConfig {
     /// how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
-    /// it. A connection is closed whose server has said nothing for twice as long and a second, and lets nobody in. Zero
-    /// is without limit.
+    /// it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options ask
+    /// for a time-out of their own. Zero is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by
     /// transaction (`PgBouncer`), of any version: then each statement is prepared in the transaction that it

@@ -3,20 +3,19 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use tokio::runtime::Handle;
 use tokio::time::timeout;
-use tokio_postgres::Config;
 use tokio_postgres::config::TargetSessionAttrs;
+use tokio_postgres::{CancelToken, Config};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::driver::drive;
 use crate::limits::Limits;
-use crate::presence::Presence;
 use crate::turnover::Turnover;
 use crate::url::{Url, chain};
 use crate::{PostgresConfig, SetupError, hosts, tls};
@@ -26,10 +25,8 @@ use crate::{PostgresConfig, SetupError, hosts, tls};
 const KEEPALIVE: Duration = Duration::from_secs(15);
 /// How long the server may leave what was sent without an acknowledgement before it counts as gone.
 const UNACKNOWLEDGED: Duration = Duration::from_secs(5);
-/// How long a server may take to close a connection.
-const FAREWELL: Duration = Duration::from_secs(1);
-/// How long a health check's connection may be opened, whatever the URL says.
-const CHECKED: Duration = Duration::from_secs(10);
+/// How long is waited for a server, whatever the URL says, where nobody waits for long.
+const BRIEF: Duration = Duration::from_secs(10);
 /// What the driver has for a keep-alive where the URL says nothing.
 const DRIVER_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 
@@ -40,8 +37,6 @@ pub(crate) struct Connector {
     pub(crate) limits: Limits,
     /// Whether it is known how long a server may say nothing.
     is_watched: bool,
-    /// Which of the servers let anybody in, as was seen of late.
-    presence: Presence,
     /// Which connections are of use.
     pub(crate) turnover: Turnover,
     /// Whether a proxy that pools by transaction is between here and the server.
@@ -84,7 +79,7 @@ impl Connector {
         if !by_transaction {
             // What the URL asks for by `options` comes last, and so stands.
             let asked = config.get_options().unwrap_or_default();
-            is_watched = !asked.contains("statement_timeout");
+            is_watched = !asked.to_ascii_lowercase().replace('-', "_").contains("statement_timeout");
             let options = format!("{} {asked}", limits.options());
             config.options(options.trim_end());
         }
@@ -92,7 +87,6 @@ impl Connector {
             tls: tls::connector(verify, &roots)?,
             limits,
             is_watched,
-            presence: Presence::default(),
             turnover: Turnover::default(),
             by_transaction,
             home: Handle::try_current().ok(),
@@ -116,7 +110,7 @@ impl Connector {
 
     /// The same for what is soon to be told: a server that does not let in by then is not waited for.
     pub(crate) fn for_checks(&self) -> Self {
-        Self { within: self.within.min(CHECKED), ..self.clone() }
+        Self { within: self.within.min(BRIEF), ..self.clone() }
     }
 
     /// The same for connections on which several statements are under way at once. Whoever waits for those looks after
@@ -192,33 +186,20 @@ impl Connector {
         self.within.saturating_mul(u32::try_from(hosts::count(servers)).unwrap_or(1).max(1))
     }
 
-    /// Whether a server lets anybody in, or says why it does not.
-    async fn lets_in(self, mut server: Config) -> bool {
-        server.target_session_attrs(TargetSessionAttrs::Any);
-        let attempt = async {
-            match timeout(self.within_of(&server), server.connect(self.tls.clone())).await {
-                Ok(Ok((client, connection))) => {
-                    // It is told that nothing more comes.
-                    drop(client);
-                    let _ = timeout(FAREWELL, connection).await;
-                    true
-                }
-                Ok(Err(error)) => error.as_db_error().is_some(),
-                Err(_late) => false,
-            }
-        };
-        let lets_in = self.presence.of(hosts::names(&server), attempt).await;
-        if !lets_in {
+    /// Has a server end what was asked on a connection that is closed: a commit that waits for a standby would go on, and
+    /// keep its session. One that does not listen to that has hung.
+    async fn cancel(self, under_way: CancelToken, asked: Instant) {
+        let cancelled = timeout(self.within.min(BRIEF), under_way.cancel_query(self.tls.clone())).await;
+        if !matches!(cancelled, Ok(Ok(()))) {
             // Others have connections to it on which nothing was asked yet.
-            self.turnover.begin();
+            self.turnover.begin_at(asked);
         }
-        lets_in
     }
 
     async fn open(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
         let (client, connection) = server.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
-        let (connector, same) = (self.clone(), server.clone());
-        let owner = drive(connection, self.silence(), move || connector.clone().lets_in(same.clone()));
+        let (connector, under_way) = (self.clone(), client.cancel_token());
+        let owner = drive(connection, self.silence(), move |asked| connector.cancel(under_way, asked));
         let mut connection = if self.by_transaction {
             // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
             // session is lent, so all of that is one transaction.

@@ -1,4 +1,4 @@
-//! What drives a connection: until whoever has it lets go of it, or its server hangs.
+//! What drives a connection: until whoever has it lets go of it, or its server says nothing for longer than it may.
 //!
 //! A server that hangs, or a proxy before it, may still acknowledge what it is sent. Then its own time-out ends nothing,
 //! and the socket finds nothing wrong.
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
-use futures_util::future::{ready, select};
+use futures_util::future::{Either, ready, select};
 use futures_util::{TryStreamExt, stream};
 use metrics::counter;
 use tokio::time::sleep;
@@ -21,7 +21,7 @@ const LOOK: Duration = Duration::from_millis(500);
 /// Whoever has a connection that is driven, which ends with this. Diesel tells it of each statement.
 pub(crate) struct Owner(Arc<Mutex<Asked>>);
 
-/// Since when an answer is waited for, if one is. What comes after its beginning is not waited for here.
+/// Since when the beginning of an answer is waited for, if one is.
 type Asked = Option<Instant>;
 
 impl Instrumentation for Owner {
@@ -35,46 +35,44 @@ impl Instrumentation for Owner {
     }
 }
 
-/// Drives a connection, on this runtime, for as long as the owner is there. Where its server says nothing for `silence`,
-/// it is asked whether it `lets_in` anybody: one that does may take its time, as for a commit that a standby is to
-/// acknowledge, and one that does not has hung.
+/// Drives a connection, on this runtime, for as long as the owner is there. Where its server says nothing for `silence`
+/// to what it was asked, the connection is closed, and `given_up` is told when that was asked.
 pub(crate) fn drive<T, F>(
     mut connection: Connection<Socket, T>,
     silence: Option<Duration>,
-    lets_in: impl Fn() -> F + Send + 'static,
+    given_up: impl FnOnce(Instant) -> F + Send + 'static,
 ) -> Owner
 where
     T: TlsStream + Unpin + Send + 'static,
-    F: Future<Output = bool> + Send,
+    F: Future<Output = ()> + Send,
 {
     let owner = Owner(Arc::default());
     let watched = Arc::downgrade(&owner.0);
     // What a server has to say beside its answers is told to nobody; nor is how it ended, but to whoever asks next.
     let messages = stream::poll_fn(move |cx| connection.poll_message(cx));
-    let driven = messages.try_for_each(|_notice| ready(Ok(())));
-    tokio::spawn(async move { drop(select(driven, pin!(is_over(watched, silence, lets_in))).await) });
+    let driven = Box::pin(messages.try_for_each(|_notice| ready(Ok(()))));
+    tokio::spawn(async move {
+        let Either::Right((Some(asked), driven)) = select(driven, pin!(silent(watched, silence))).await
+        else {
+            return;
+        };
+        // First of all: who asked is not to be told any more that it was done after all.
+        drop(driven);
+        counter!("roster_database_connections_hung_total").increment(1);
+        given_up(asked).await;
+    });
     owner
 }
 
-async fn is_over<F: Future<Output = bool>>(
-    owner: Weak<Mutex<Asked>>,
-    silence: Option<Duration>,
-    lets_in: impl Fn() -> F,
-) {
-    let asked = || owner.upgrade().map(|asked| *asked.lock().unwrap_or_else(PoisonError::into_inner));
-    let mut there = Instant::now();
+/// Waits until an answer is waited for in vain, and tells since when; or until the owner is gone.
+async fn silent(owner: Weak<Mutex<Asked>>, silence: Option<Duration>) -> Option<Instant> {
     loop {
         sleep(LOOK).await;
-        let Some(now) = asked() else { return };
-        let Some((since, silence)) = now.zip(silence) else { continue };
-        if since.max(there).elapsed() <= silence {
-            continue;
-        }
-        if lets_in().await {
-            there = Instant::now();
-        } else if asked() == Some(now) {
-            counter!("roster_database_connections_hung_total").increment(1);
-            return;
+        let asked = *owner.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((asked, silence)) = asked.zip(silence)
+            && asked.elapsed() > silence
+        {
+            return Some(asked);
         }
     }
 }

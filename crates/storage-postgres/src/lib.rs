@@ -45,7 +45,6 @@ mod planned_anew;
 mod pool;
 mod pools;
 mod prepared;
-mod presence;
 mod receipts;
 mod rows;
 mod schema;

@@ -30,7 +30,7 @@ impl Limits {
     /// How long a server that enforces them may say nothing to what it was asked: to prepare a statement, and to do it,
     /// each have the statement's time. None where that has no end.
     pub(crate) fn silence(self) -> Option<Duration> {
-        (!self.statement.is_zero()).then(|| self.statement.saturating_mul(2).saturating_add(WAY))
+        (self.statement.as_millis() > 0).then(|| self.statement.saturating_mul(2).saturating_add(WAY))
     }
 
     /// For a session, as it begins, which costs no round trip.

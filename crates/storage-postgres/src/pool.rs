@@ -42,7 +42,10 @@ pub(crate) struct Pool {
     silence: Option<Duration>,
 }
 
-/// How soon a connection that is dead turns out to be so: what takes longer was asked in vain, and is not asked again.
+/// How many statements a read makes at the most.
+const STATEMENTS: u32 = 4;
+
+/// How soon a connection that is dead turns out to be so. Whoever waited for longer has mostly given up by now.
 const SOON: Duration = Duration::from_secs(1);
 
 impl Pool {
@@ -115,18 +118,20 @@ impl Pool {
         opened.unwrap_or_else(|ended| Err(Error::Unavailable(ended.into())))
     }
 
-    /// A connection with a transaction on it. Where the first turns out to be dead nothing was done yet, and
+    /// A connection with a transaction on it. Where the first turns out to be dead at once nothing was done yet, and
     /// another one is taken.
     pub(crate) async fn begin(&self) -> Result<Lease, Error> {
+        let conn = self.get().await?;
         let asked = Instant::now();
-        match self.begin_once().await {
-            Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => self.begin_once().await,
+        match self.begin_on(conn).await {
+            Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => {
+                self.begin_on(self.get().await?).await
+            }
             begun => begun,
         }
     }
 
-    async fn begin_once(&self) -> Result<Lease, Error> {
-        let mut conn = self.get().await?;
+    async fn begin_on(&self, mut conn: Lease) -> Result<Lease, Error> {
         match AnsiTransactionManager::begin_transaction_sql(&mut *conn, &self.begin).await {
             Ok(()) => {
                 conn.in_transaction = true;
@@ -143,11 +148,8 @@ impl Pool {
         read: impl AsyncFn(&mut AsyncPgConnection, Asked) -> Result<T, Error>,
         asked: Asked,
     ) -> Result<T, Error> {
-        let began = Instant::now();
         match self.read_once(&read, asked).await {
-            Err(error) if error.fault() == Fault::Lost && began.elapsed() < SOON => {
-                self.read_once(&read, asked).await
-            }
+            Err(error) if error.fault() == Fault::Lost => self.read_once(&read, asked).await,
             outcome => outcome,
         }
     }
@@ -162,14 +164,10 @@ impl Pool {
         conn.finish(outcome).await
     }
 
-    /// What one read finds, all of it in the time that a server may say nothing.
+    /// What a read finds, all its rows: some statements, each in the time that a server may say nothing.
     pub(crate) async fn in_time<T>(&self, read: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let Some(silence) = self.silence else { return read.await };
-        timeout(silence, read).await.unwrap_or_else(|_| {
-            // A server that works would have ended it.
-            self.turnover.begin();
-            Err(Error::Silent)
-        })
+        timeout(silence.saturating_mul(STATEMENTS), read).await.unwrap_or(Err(Error::Silent))
     }
 
     /// A connection for one statement.

@@ -99,7 +99,10 @@ impl Shared {
             return Err(Error::Unavailable("too many creates wait".into()));
         }
         place.queue.push_back(asked);
-        if !std::mem::replace(&mut place.is_served, true) {
+        let is_served = std::mem::replace(&mut place.is_served, true);
+        // A runtime that ends drops what is spawned at once, which looks there, too.
+        drop(places);
+        if !is_served {
             tokio::spawn(Turns { shared: self.clone(), here, is_over: false }.run());
         }
         Ok(())

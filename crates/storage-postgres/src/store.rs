@@ -23,7 +23,7 @@ const HEALTH: Duration = Duration::from_secs(2);
 
 /// How long a short read waits for its answer on the connection of its runtime: no longer than the server lets it take.
 fn patience(config: &PostgresConfig) -> Duration {
-    let patience = config.pool_wait * 2;
+    let patience = config.pool_wait.saturating_mul(2);
     if config.statement_timeout.is_zero() { patience } else { patience.min(config.statement_timeout) }
 }
 

@@ -1,7 +1,7 @@
 //! After a failover, connections to a server that takes no writes any more, or that hangs, are replaced, those too that
 //! are in use when it is found out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// How often connections are replaced at the most, where no server takes writes.
@@ -14,16 +14,25 @@ pub(crate) struct Turnover(Arc<Mutex<Option<Instant>>>);
 impl Turnover {
     /// Those that are open now are of no use.
     pub(crate) fn begin(&self) {
-        let mut since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut since = self.since();
         if since.is_none_or(|since| since.elapsed() >= PAUSE) {
             *since = Some(Instant::now());
         }
     }
 
+    /// Those that were opened before are of no use.
+    pub(crate) fn begin_at(&self, at: Instant) {
+        let mut since = self.since();
+        *since = (*since).max(Some(at));
+    }
+
     /// Whether a connection that was opened then is of no use.
     pub(crate) fn is_past(&self, opened: Instant) -> bool {
-        let since = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        since.is_some_and(|since| opened < since)
+        self.since().is_some_and(|since| opened < since)
+    }
+
+    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -41,5 +50,7 @@ mod tests {
         assert!(turnover.is_past(before) && !turnover.is_past(since));
         turnover.begin();
         assert!(!turnover.is_past(since), "not again so soon");
+        turnover.begin_at(before);
+        assert!(turnover.is_past(before) && !turnover.is_past(since), "it goes on from the newest");
     }
 }

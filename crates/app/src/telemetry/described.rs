@@ -47,7 +47,7 @@ const MEASURED: &[Measured] = &[
     one(
         "roster_database_connections_hung_total",
         Counter,
-        "Connections to PostgreSQL that were closed, as it said nothing and let nobody in.",
+        "Connections to PostgreSQL that were closed, as it said nothing to what it was asked.",
     ),
     each(
         "roster_database_connection_wait_seconds",
