@@ -27,17 +27,22 @@ async fn sessions(server: &OwnPostgres) -> i64 {
     server.count("SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roster'").await
 }
 
+/// Promotes the standby, which soon takes writes.
+async fn promote(servers: &Replicated, writers: &Writers) {
+    servers.standby.execute(&["SELECT pg_promote()"]).await;
+    let promoted = Instant::now();
+    writers.acknowledged(1).await;
+    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
+    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+}
+
 async fn a_promoted_standby_is_written_to_without_a_restart(servers: Replicated) {
     let roster = serving(&servers.url()).serve().await;
     let writers = Writers::start(&roster, 8);
     writers.acknowledged(100).await;
 
     servers.primary.kill().await;
-    servers.standby.execute(&["SELECT pg_promote()"]).await;
-    let promoted = Instant::now();
-    writers.acknowledged(1).await;
-    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
-    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+    promote(&servers, &writers).await;
     writers.acknowledged(100).await;
 
     let tally = writers.end().await;
@@ -55,11 +60,7 @@ async fn a_primary_that_hangs_is_left_for_the_standby_that_was_promoted(servers:
     writers.acknowledged(100).await;
 
     gateway.silence();
-    servers.standby.execute(&["SELECT pg_promote()"]).await;
-    let promoted = Instant::now();
-    writers.acknowledged(1).await;
-    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
-    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+    promote(&servers, &writers).await;
     writers.acknowledged(100).await;
 
     let tally = writers.end().await;
@@ -104,11 +105,7 @@ async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replica
         servers.primary.count(writing).await == 0
     })
     .await;
-    servers.standby.execute(&["SELECT pg_promote()"]).await;
-    let promoted = Instant::now();
-    writers.acknowledged(1).await;
-    eprintln!("the first write is acknowledged {:?} after the promotion", promoted.elapsed());
-    assert!(promoted.elapsed() < SECONDS, "{:?}", promoted.elapsed());
+    promote(&servers, &writers).await;
 
     until("the old primary is left alone", async || sessions(&servers.primary).await == 0).await;
     assert!(sessions(&servers.standby).await > 0);
