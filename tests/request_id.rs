@@ -45,6 +45,7 @@ async fn a_bad_id_is_replaced(roster: Roster) {
 async fn every_kind_of_answer_has_the_id(roster: Roster) {
     let check =
         |answer: &Answer, id: &str| assert_eq!(answer.header("x-request-id"), id, "{}", answer.told());
+    roster.readiness().await;
     let user = user_path(1);
     let large = " ".repeat(64 * 1024 + 1);
     for (nth, (request, status)) in [
@@ -60,6 +61,7 @@ async fn every_kind_of_answer_has_the_id(roster: Roster) {
         (roster.request("POST", USERS).untyped_body("{}"), 415),
         (roster.get(&user_path("abc")), 422),
         (roster.get("/livez"), 200),
+        (roster.get("/readyz"), 200),
     ]
     .into_iter()
     .enumerate()

@@ -103,11 +103,6 @@ impl Connector {
         Self { home: None, ..self.clone() }
     }
 
-    /// How long a server may say nothing to what it was asked; none where that has no end, or is not known.
-    pub(crate) fn silence(&self) -> Option<Duration> {
-        if self.is_watched { self.limits.silence() } else { None }
-    }
-
     /// The same for what is soon to be told: a server that does not let in by then is not waited for.
     pub(crate) fn for_checks(&self) -> Self {
         Self { within: self.within.min(BRIEF), ..self.clone() }
@@ -128,6 +123,11 @@ impl Connector {
             migrating.config.options(format!("{asked} {}", migrating.limits.options()));
         }
         migrating
+    }
+
+    /// How long a server may say nothing to what it was asked; none where that has no end, or is not known.
+    pub(crate) fn silence(&self) -> Option<Duration> {
+        if self.is_watched { self.limits.silence() } else { None }
     }
 
     /// Whether each statement needs a transaction: a proxy lends a session of the server for no longer.
