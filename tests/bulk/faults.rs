@@ -231,7 +231,8 @@ async fn exports_of_a_server_that_hangs_end_and_leave_room_for_others(OnPostgres
     many_users(&database).await;
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url_or_without(database.url());
-    let roster = Program::serving_at(&database, &url).and(["--database-pool-size", "8"]).serve().await;
+    let settings = ["--database-pool-size", "8", "--database-pool-wait", "10"];
+    let roster = Program::by_default(&url).and(settings).serve().await;
     let hanging = async {
         let mut exports = [
             Download::get(&roster, EXPORT, "Accept: */*").await,
@@ -270,7 +271,7 @@ async fn exports_of_a_server_that_hangs_end_and_leave_room_for_others(OnPostgres
 async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
-    let roster = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).serve().await;
+    let roster = Program::by_default(&url).serve().await;
     let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
     upload.send(line("ada")).await.unwrap();
     let Next::Line(ada) = download.next().await else { panic!("a line is answered") };
@@ -295,7 +296,7 @@ async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(dat
 async fn an_export_that_fails_is_broken_off(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
-    let roster = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]).serve().await;
+    let roster = Program::by_default(&url).serve().await;
     many_users(&database).await;
     let mut export = Download::get(&roster, EXPORT, "Accept: */*").await;
     let Next::Line(_) = export.next().await else { panic!("the export begins") };

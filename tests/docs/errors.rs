@@ -142,6 +142,8 @@ impl Asked {
         }
         let program = Program::serving(database).and(["--directory-url", &directory.url()]);
         let program = program.and(["--events-retention", "0.00002", "--body-timeout", "1"]);
+        // Half of it is how long a statement may wait for a lock.
+        let program = program.and(["--database-statement-timeout", "2"]);
         let open = program.serve().await;
         open.users(3).await;
         let forgotten = async {

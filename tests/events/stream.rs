@@ -277,7 +277,7 @@ async fn a_stream_sees_what_was_written_through_another_program(OnPostgres(datab
 async fn a_store_that_goes_away_under_a_stream_loses_nothing(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
-    let program = Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url]);
+    let program = Program::by_default(&url);
     let roster = program.and(["--stream-idle-timeout", "2"]).serve().await;
     let elsewhere = Program::serving(&database).serve().await;
     let mut stream = stream(&roster, "").await;

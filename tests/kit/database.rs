@@ -9,7 +9,6 @@ use std::time::Duration;
 use diesel::connection::SimpleConnection;
 use diesel::sql_types::Text;
 use diesel::{Connection, QueryableByName, RunQueryDsl, SqliteConnection};
-use reqwest::Url;
 use roster_domain::ports::{EventLog, Outbox, UserRepository};
 use roster_domain::{Event, Position};
 use roster_storage_postgres::{Postgres, PostgresConfig};
@@ -102,18 +101,6 @@ impl Database {
     /// As the setting `--database-url` names it.
     pub(crate) fn url(&self) -> &str {
         &self.0.url
-    }
-
-    /// The same for whoever waits longer than others for a connection.
-    pub(crate) fn patient_url(&self) -> String {
-        match self.backend() {
-            Backend::Sqlite => self.url().to_owned(),
-            Backend::Postgres => {
-                let mut url = Url::parse(self.url()).expect("a URL");
-                url.query_pairs_mut().append_pair("connect_timeout", &PATIENCE.as_secs().to_string());
-                url.into()
-            }
-        }
     }
 
     /// What it is kept in.
@@ -241,6 +228,15 @@ impl Ports {
             recorded.extend(more);
         }
     }
+}
+
+/// The same database for whoever waits longer than others for a connection.
+pub(crate) fn patient_url(url: &str) -> String {
+    if !url.starts_with("postgres") {
+        return url.to_owned();
+    }
+    let sign = if url.contains('?') { '&' } else { '?' };
+    format!("{url}{sign}connect_timeout={}", PATIENCE.as_secs())
 }
 
 /// What a repository promises does not depend on how busy this machine is.

@@ -8,7 +8,7 @@ use roster_domain::Event;
 use rustix::process::Signal;
 use tokio::process::Command;
 
-use super::database::{Backend, Database};
+use super::database::{Backend, Database, patient_url};
 use super::http::Http;
 use super::process::{Exit, Output, Process};
 use super::run::Run;
@@ -45,17 +45,18 @@ impl Program {
 
     /// The same by another way to it.
     pub(crate) fn serving_at(database: &Database, url: &str) -> Self {
-        let program = Self::with(["serve", "--listen", "127.0.0.1:0", "--database-url", url]);
         // A machine that is busy with other tests is no reason to turn a request away.
-        let program = program.env("ROSTER_DATABASE_POOL_WAIT", "10");
+        let program = Self::by_default(&patient_url(url))
+            .env("ROSTER_DATABASE_POOL_WAIT", "10")
+            .env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "20")
+            .env("ROSTER_REQUEST_TIMEOUT", "30");
         Self { database: Some(database.clone()), ..program }
     }
 
-    /// To serve what is in this database, and wait long for it where other tests have its processors: for where no
-    /// change may be refused.
-    pub(crate) fn serving_patiently(database: &Database) -> Self {
-        let program = Self::serving_at(database, &database.patient_url());
-        program.env("ROSTER_DATABASE_STATEMENT_TIMEOUT", "20").env("ROSTER_REQUEST_TIMEOUT", "30")
+    /// To serve what is at this URL, with all else as it is by default: for what is to be told soon of a database that
+    /// does not answer.
+    pub(crate) fn by_default(url: &str) -> Self {
+        Self::with(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
     }
 
     /// With these arguments too.

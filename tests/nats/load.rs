@@ -21,7 +21,7 @@ const WRITERS: usize = 16;
 
 /// No change is refused by it.
 fn serving(database: &Database, nats: &OwnNats) -> Program {
-    Program::serving_patiently(database).and(["--nats-url", nats.url()])
+    Program::serving(database).and(["--nats-url", nats.url()])
 }
 
 fn write(tally: &Tally, roster: &Roster, round: usize) -> Vec<JoinHandle<()>> {

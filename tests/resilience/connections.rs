@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{SECONDS, is_unavailable, nothing_is_lost, serving, unavailable, until, works_again};
+use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{
     OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, new_user, suite, user_path,
 };
@@ -27,7 +28,7 @@ const TERMINATE: &str =
 
 /// Longer than a server may say nothing to what it was asked. Seen to fail where it was not noted that an answer had come.
 async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
-    let roster = serving(server.url()).serve().await;
+    let roster = Program::by_default(server.url()).and(["--database-pool-wait", "10"]).serve().await;
     roster.users(4).await;
     let reads = (0..20).map(|nth| roster.get(&format!("{USERS}?name=user{nth}")).into_future());
     join_all(reads).await.iter().for_each(|answer| drop(answer.page()));
@@ -47,7 +48,7 @@ async fn sessions(server: &OwnPostgres) -> BTreeSet<i32> {
 }
 
 async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(server): OfFewConnections) {
-    let roster = serving(server.url()).and(["--database-pool-size", "4"]).serve().await;
+    let roster = Program::by_default(server.url()).and(["--database-pool-size", "4"]).serve().await;
     let ada = roster.user("ada").await;
 
     let own = server.client().await.expect("there is one to spare");

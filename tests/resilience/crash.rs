@@ -23,7 +23,7 @@ async fn every_acknowledged_change_has_one_event_after_crashes(database: Databas
     let tally = Tally::default();
     let mut follower = None;
     for round in 0..times(12) {
-        let roster = Program::serving_patiently(&database).serve().await;
+        let roster = Program::serving(&database).serve().await;
         follower.get_or_insert_with(|| Follower::of(database.ports().events));
         let writers: Vec<_> = (0..WRITERS)
             .map(|writer| tokio::spawn(tally.clone().write((*roster).clone(), format!("{round}-{writer}"))))

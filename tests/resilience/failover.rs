@@ -6,8 +6,8 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::sleep;
 
-use super::{SECONDS, nothing_is_lost, serving, unavailable, until, works_again};
-use crate::kit::{Gateway, OwnPostgres, Replicated, USERS, Writers, new_user, suite, user_path};
+use super::{SECONDS, nothing_is_lost, unavailable, until, works_again};
+use crate::kit::{Gateway, OwnPostgres, Program, Replicated, USERS, Writers, new_user, suite, user_path};
 
 suite![
     a_promoted_standby_is_written_to_without_a_restart,
@@ -37,7 +37,7 @@ async fn promote(servers: &Replicated, writers: &Writers) {
 }
 
 async fn a_promoted_standby_is_written_to_without_a_restart(servers: Replicated) {
-    let roster = serving(&servers.url()).serve().await;
+    let roster = Program::by_default(&servers.url()).serve().await;
     let writers = Writers::start(&roster, 8);
     writers.acknowledged(100).await;
 
@@ -55,7 +55,7 @@ async fn a_promoted_standby_is_written_to_without_a_restart(servers: Replicated)
 async fn a_primary_that_hangs_is_left_for_the_standby_that_was_promoted(servers: Replicated) {
     let gateway = Gateway::to(servers.primary.url()).await;
     let by_gateway = servers.url_with(&gateway.url(servers.primary.url()));
-    let roster = serving(&by_gateway).serve().await;
+    let roster = Program::by_default(&by_gateway).serve().await;
     let writers = Writers::start(&roster, 8);
     writers.acknowledged(100).await;
 
@@ -72,10 +72,10 @@ async fn a_primary_that_hangs_is_left_for_the_standby_that_was_promoted(servers:
 }
 
 /// A commit that waits is under no time-out of the server. Seen to fail where the server was not asked to end what was
-/// under way on a connection that was closed.
+/// under way on a connection that was closed; and where it had begun to answer before the commit of an import.
 async fn commits_that_wait_for_a_standby_take_no_more_sessions(servers: Replicated) {
     // Connections of clients are not to end while others wait.
-    let roster = serving(servers.primary.url()).and(["--keep-alive", "60"]).serve().await;
+    let roster = Program::by_default(servers.primary.url()).and(["--keep-alive", "60"]).serve().await;
     let users = roster.users(40).await;
     servers.standby.stop().await;
 
@@ -93,7 +93,7 @@ async fn commits_that_wait_for_a_standby_take_no_more_sessions(servers: Replicat
 
 /// The old primary lives on, and answers.
 async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replicated) {
-    let roster = serving(&servers.url()).serve().await;
+    let roster = Program::by_default(&servers.url()).serve().await;
     let writers = Writers::start(&roster, 8);
     writers.acknowledged(100).await;
 
@@ -115,7 +115,7 @@ async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replica
 
 /// Another program has changed the user since. Seen to fail where the old primary was asked for its version.
 async fn a_precondition_is_judged_by_the_server_that_takes_writes(servers: Replicated) {
-    let roster = serving(&servers.url()).serve().await;
+    let roster = Program::by_default(&servers.url()).serve().await;
     let ada = roster.user("ada").await;
     assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
 
@@ -129,7 +129,7 @@ async fn a_precondition_is_judged_by_the_server_that_takes_writes(servers: Repli
 async fn a_server_that_takes_no_writes_is_read_and_written_to_once_it_does(
     Replicated { primary: server, standby: _standby }: Replicated,
 ) {
-    let roster = serving(server.url()).serve().await;
+    let roster = Program::by_default(server.url()).serve().await;
     let ada = roster.user("ada").await;
 
     server.execute(&READ_ONLY).await;

@@ -83,7 +83,7 @@ impl Drop for Disk {
 
 fn serving(file: &Path) -> Program {
     let url = format!("sqlite:{}", file.display());
-    Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", &url])
+    Program::by_default(&url)
 }
 
 /// Creates users until that is refused, and tells which were acknowledged.
@@ -166,7 +166,7 @@ async fn a_file_that_may_not_be_written_is_told_at_the_start(OnSqlite(database):
 
 /// As `roster import` beside the service does for moments, and a person with SQLite's own shell for longer.
 async fn a_program_that_holds_the_file_is_waited_for_and_then_told_of(OnSqlite(database): OnSqlite) {
-    let roster = Program::serving(&database).serve().await;
+    let roster = Program::serving(&database).and(["--database-statement-timeout", "2"]).serve().await;
     let ada = roster.user("ada").await;
 
     let holding = database.hold_for_writing();

@@ -3,8 +3,8 @@
 use futures_util::future::join_all;
 use serde_json::json;
 
-use super::{serving, unavailable, works_again};
-use crate::kit::{InGerman, USERS, Writers, new_user, suite, user_path};
+use super::{unavailable, works_again};
+use crate::kit::{InGerman, Program, USERS, Writers, new_user, suite, user_path};
 
 suite![trouble_is_told_in_the_same_way_whatever_language_the_server_speaks];
 
@@ -14,7 +14,7 @@ async fn trouble_is_told_in_the_same_way_whatever_language_the_server_speaks(InG
     let told = refused.as_db_error().expect("it is the server's").message();
     assert!(told.contains("existiert nicht"), "the server speaks no German: {told}");
 
-    let roster = serving(server.url()).serve().await;
+    let roster = Program::by_default(server.url()).serve().await;
     let ada = roster.user("ada").await;
     let path = user_path(ada.id);
 

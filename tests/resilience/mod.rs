@@ -21,7 +21,7 @@ use libtest_mimic::Trial;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Answer, Http, Ports, Program, Tally, USERS, all_users, new_user, user_path};
+use crate::kit::{Answer, Http, Ports, Tally, USERS, all_users, new_user, user_path};
 
 pub(crate) fn suite() -> Vec<Trial> {
     [
@@ -47,11 +47,6 @@ pub(crate) fn suite() -> Vec<Trial> {
 const SOON: Duration = Duration::from_secs(5);
 /// The same, for a recovery.
 const SECONDS: Duration = Duration::from_secs(15);
-
-/// The service on the database of this URL.
-fn serving(url: &str) -> Program {
-    Program::with(["serve", "--listen", "127.0.0.1:0", "--database-url", url])
-}
 
 /// Every kind of request is told, soon, that the store does not answer; and that is all that clients are told.
 async fn is_unavailable(http: &Http) {
@@ -105,15 +100,19 @@ async fn works_again(http: &Http) {
     timeout(SECONDS, again).await.expect("the service is ready again");
     // Not one connection that broke is left in its pool for long.
     let whole = async {
-        while join_all((0..20).map(|_| http.get(USERS).into_future()))
-            .await
-            .iter()
-            .any(|answer| answer.status() != 200)
-        {}
+        loop {
+            let user = || new_user(&format!("again{}", COUNT.fetch_add(1, Ordering::Relaxed)));
+            let reads = join_all((0..20).map(|_| http.get(USERS).into_future())).await;
+            let creates = join_all((0..20).map(|_| http.post(USERS, &user()).into_future())).await;
+            let refused: Vec<_> =
+                reads.iter().chain(&creates).filter(|answer| answer.status() >= 300).collect();
+            if refused.is_empty() {
+                return;
+            }
+            refused.into_iter().for_each(unavailable);
+        }
     };
     timeout(SECONDS, whole).await.expect("every request is answered again");
-    let nth = || COUNT.fetch_add(1, Ordering::Relaxed);
-    join_all((0..20).map(|_| async { http.user(&format!("again{}", nth())).await })).await;
 }
 
 /// Whatever was acknowledged is stored in the database of this URL, and told of.

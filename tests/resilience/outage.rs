@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 
-use super::{SECONDS, is_unavailable, nothing_is_lost, serving, unavailable, works_again};
+use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, works_again};
 use crate::kit::{Gateway, OnPostgres, OwnPostgres, Program, Raw, USERS, Writers, suite, times, user_path};
 
 suite![
@@ -16,7 +16,7 @@ suite![
 ];
 
 async fn a_service_survives_a_server_that_stops_and_starts(server: OwnPostgres) {
-    let roster = serving(server.url()).serve().await;
+    let roster = Program::by_default(server.url()).serve().await;
     let ada = roster.user("ada").await;
 
     server.stop().await;
@@ -28,7 +28,7 @@ async fn a_service_survives_a_server_that_stops_and_starts(server: OwnPostgres) 
 }
 
 async fn nothing_acknowledged_is_lost_where_the_server_is_killed(server: OwnPostgres) {
-    let roster = serving(server.url()).serve().await;
+    let roster = Program::by_default(server.url()).serve().await;
     let writers = Writers::start(&roster, 8);
     for _ in 0..times(3) {
         writers.acknowledged(50).await;
@@ -49,7 +49,7 @@ async fn nothing_acknowledged_is_lost_where_the_server_is_killed(server: OwnPost
 async fn a_service_survives_a_network_that_is_cut(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
-    let mut roster = serving(&url).serve().await;
+    let mut roster = Program::by_default(&url).serve().await;
     let ada = roster.user("ada").await;
 
     gateway.cut();
@@ -69,7 +69,7 @@ async fn a_service_survives_a_network_that_is_cut(OnPostgres(database): OnPostgr
 async fn a_network_that_swallows_everything_does_not_hang_a_request(OnPostgres(database): OnPostgres) {
     let gateway = Gateway::to(database.url()).await;
     let url = gateway.url(database.url());
-    let roster = serving(&url).and(["--request-timeout", "2"]).serve().await;
+    let roster = Program::by_default(&url).and(["--request-timeout", "2"]).serve().await;
     let ada = roster.user("ada").await;
 
     gateway.silence();

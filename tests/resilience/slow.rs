@@ -4,8 +4,10 @@ use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 
-use super::{SECONDS, SOON, serving, unavailable, until, works_again};
-use crate::kit::{Database, Gateway, OnPostgres, Roster, USERS, new_user, suite, user_path};
+use super::{SECONDS, SOON, unavailable, until, works_again};
+use crate::kit::{
+    Database, Gateway, OnPostgres, Program, Roster, USERS, new_user, patient_url, suite, user_path,
+};
 
 suite![
     what_is_delayed_a_little_is_answered_all_the_same,
@@ -29,7 +31,7 @@ impl Behind {
     async fn a_gateway(OnPostgres(database): OnPostgres) -> Self {
         let gateway = Gateway::to(database.url()).await;
         let url = gateway.url(database.url());
-        let mut roster = serving(&url).and(["--request-timeout", "2"]).serve().await;
+        let mut roster = Program::by_default(&url).and(["--request-timeout", "2"]).serve().await;
         roster.users(40).await;
         works_again(&roster).await;
         let open_files = roster.process().open_files();
@@ -80,7 +82,7 @@ async fn a_server_that_is_slow_to_let_in_whoever_checks_it_is_ready_all_the_same
     OnPostgres(database): OnPostgres,
 ) {
     let gateway = Gateway::to(database.url()).await;
-    let roster = serving(&gateway.url(&database.patient_url())).serve().await;
+    let roster = Program::by_default(&patient_url(&gateway.url(database.url()))).serve().await;
     // Opening a connection takes five round trips of half a second at the least, and asking something two: a check ends
     // after two seconds, and has none at hand yet.
     gateway.delay(Duration::from_millis(250));

@@ -31,7 +31,7 @@ async fn migrate_further(database: &Database) {
 }
 
 async fn a_program_at_work_goes_on_when_a_newer_one_migrates(database: Database) {
-    let roster = Program::serving_patiently(&database).serve().await;
+    let roster = Program::serving(&database).serve().await;
     let writers = Writers::start(&roster, 4);
     writers.acknowledged(40).await;
     migrate_further(&database).await;
