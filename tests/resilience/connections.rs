@@ -15,6 +15,7 @@ use crate::kit::{
 
 suite![
     connections_on_which_nothing_is_asked_are_kept,
+    a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile,
     a_server_without_a_connection_to_spare_is_unavailable,
     connections_that_the_server_ends_under_load_lose_nothing,
     reads_on_a_connection_that_is_ended_are_answered_by_another,
@@ -38,6 +39,32 @@ async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
 
     let after = sessions(&server).await;
     assert!(before.len() > 4 && before.is_subset(&after), "{before:?}, {after:?}");
+}
+
+/// For longer than a server may say nothing. Seen to fail where an answer that was there already was not read first.
+async fn a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile(
+    OnPostgres(database): OnPostgres,
+) {
+    let mut roster = Program::by_default(database.url()).and(["--request-timeout", "60"]).serve().await;
+    let path = user_path(roster.user("ada").await.id);
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    holder.batch_execute("BEGIN; SELECT FROM users FOR UPDATE").await.expect("the row can be locked");
+
+    let change = roster.patch(&path, &json!({"name": "Ada King"})).header("Idempotency-Key", "\"key\"");
+    let process = roster.process();
+    let paused = async {
+        let waits = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+        );
+        until("the change waits", async || server.count(&waits).await == 1).await;
+        process.signal(Signal::STOP);
+        holder.batch_execute("ROLLBACK").await.expect("the row can be let go");
+        sleep(Duration::from_secs(6)).await;
+        process.signal(Signal::CONT);
+    };
+    let (changed, ()) = futures_util::join!(change.into_future(), paused);
+    assert_eq!(changed.user(200).name, "Ada King");
 }
 
 /// The sessions of Roster that a server has.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use futures_util::future::join_all;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{SECONDS, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{Gateway, OwnPostgres, Program, Replicated, USERS, Writers, new_user, suite, user_path};
@@ -84,6 +84,11 @@ async fn commits_that_wait_for_a_standby_take_no_more_sessions(servers: Replicat
         let changes = users.iter().map(|user| roster.patch(&user_path(user.id), &name).into_future());
         join_all(changes).await.iter().for_each(unavailable);
     }
+    let lines: Vec<_> = (0..500).map(|nth| new_user(&format!("line{nth}")).to_string()).collect();
+    let import = roster.request("POST", &format!("{USERS}/import?report=errors"));
+    let import = import.body("application/x-ndjson", lines.join("\n"));
+    let report = timeout(2 * SECONDS, import.into_future()).await.expect("an import is told so").lines();
+    assert_eq!(report.last().expect("a summary")["failed"], 500);
     let usual = i64::try_from(16 + 2 * std::thread::available_parallelism().unwrap().get() + 4).unwrap();
     until("there are no more than usual", async || sessions(&servers.primary).await <= usual).await;
 

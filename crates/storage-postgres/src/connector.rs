@@ -9,6 +9,7 @@ use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
 use tokio::runtime::Handle;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
 use tokio_postgres::{CancelToken, Config};
@@ -141,19 +142,22 @@ impl Connector {
         if self.is_direct { SetupError::Direct(Box::new(error)) } else { error }
     }
 
-    /// How a transaction begins. Behind a proxy no session can be asked for limits: so each transaction is.
-    pub(crate) fn begin(&self) -> String {
-        if self.by_transaction { self.limits.begin() } else { "BEGIN".to_owned() }
+    /// How a transaction begins by this statement. Behind a proxy no session can be asked for limits: so each transaction
+    /// is.
+    pub(crate) fn begin(&self, begin: &str) -> String {
+        if self.by_transaction { format!("{begin}; {}", self.limits.local()) } else { begin.to_owned() }
     }
 
     /// Opens one that lives at home; where that has ended, or never was, here.
     pub(crate) async fn connect(&self) -> ConnectionResult<AsyncPgConnection> {
         let Some(home) = &self.home else { return self.connect_here().await };
         let connector = self.clone();
-        // The time-out goes with it, as whoever waits may give up, and it is to end all the same.
-        match home.spawn(async move { connector.connect_here().await }).await {
-            Ok(opened) => opened,
-            Err(_ended) => self.connect_here().await,
+        // Nobody else could have what is opened where whoever waits for it gives up: so it ends with this.
+        let mut opening = JoinSet::new();
+        opening.spawn_on(async move { connector.connect_here().await }, home);
+        match opening.join_next().await {
+            Some(Ok(opened)) => opened,
+            Some(Err(_)) | None => self.connect_here().await,
         }
     }
 
@@ -175,10 +179,31 @@ impl Connector {
         Err(all(failures))
     }
 
+    /// Opens one at the first address of a server that lets in.
     async fn open_in_time(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
-        let within = self.within_of(server);
+        let found = async { hosts::addresses(server).await.map_err(|error| bad(&error)) };
+        self.open_first(&self.in_time(server, found).await?).await
+    }
+
+    async fn open_first(&self, addresses: &[Config]) -> ConnectionResult<AsyncPgConnection> {
+        let mut failure = ConnectionError::BadConnection("the name has no address".to_owned());
+        for address in addresses {
+            match self.in_time(address, self.open(address)).await {
+                Ok(opened) => return Ok(opened),
+                Err(error) => failure = error,
+            }
+        }
+        Err(failure)
+    }
+
+    async fn in_time<T>(
+        &self,
+        servers: &Config,
+        done: impl Future<Output = ConnectionResult<T>>,
+    ) -> ConnectionResult<T> {
+        let within = self.within_of(servers);
         let late = || ConnectionError::BadConnection(format!("no answer within {within:?}"));
-        timeout(within, self.open(server)).await.unwrap_or_else(|_| Err(late()))
+        timeout(within, done).await.unwrap_or_else(|_| Err(late()))
     }
 
     /// How long opening may take on these servers, where the driver tries one after the other.
@@ -228,7 +253,7 @@ fn all(mut failures: Vec<(&Config, ConnectionError)>) -> ConnectionError {
     }
 }
 
-fn bad(error: &tokio_postgres::Error) -> ConnectionError {
+fn bad(error: &dyn std::error::Error) -> ConnectionError {
     ConnectionError::BadConnection(chain(error))
 }
 
@@ -267,7 +292,7 @@ mod tests {
         assert!(options.ends_with(" -c lock_timeout=1500 -c lock_timeout=7"), "{options}");
         let migrating = one.for_migrations(Duration::from_secs(60));
         assert!(migrating.config.get_options().unwrap().ends_with("-c lock_timeout=60000"));
-        assert_eq!(one.begin(), "BEGIN");
+        assert_eq!(one.begin("BEGIN"), "BEGIN");
     }
 
     #[test]
@@ -304,13 +329,39 @@ mod tests {
         });
     }
 
+    /// Seen to fail where all addresses of a name had one time: the second was not asked.
+    #[test]
+    fn each_address_of_a_server_has_its_time() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
+            let port = first.local_addr().unwrap().port();
+            let second = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
+            let connect_timeout = Duration::from_millis(50);
+            let settings = PostgresConfig {
+                connect_timeout,
+                ..PostgresConfig::new(format!("postgres://ada@one:{port}/d"))
+            };
+            let connector = Connector::new(&settings).unwrap();
+            let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|address| {
+                let mut at = connector.config.clone();
+                at.hostaddr(address.parse().unwrap());
+                at
+            });
+            assert!(connector.open_first(&[one, two]).await.is_err());
+            for asked in [first, second] {
+                timeout(Duration::from_secs(5), asked.accept()).await.unwrap().unwrap();
+            }
+        });
+    }
+
     #[test]
     fn a_proxy_is_asked_for_nothing_that_it_refuses_and_each_transaction_for_its_limits() {
         let behind_proxy = connector("", false);
         let migrating = behind_proxy.for_migrations(Duration::ZERO);
         assert_eq!((behind_proxy.config.get_options(), migrating.config.get_options()), (None, None));
-        assert!(behind_proxy.begin().contains("SET LOCAL statement_timeout = 3000;"));
-        assert!(migrating.begin().contains("SET LOCAL statement_timeout = 0;"));
+        assert!(behind_proxy.begin("BEGIN").starts_with("BEGIN; SET LOCAL statement_timeout = 3000;"));
+        assert!(migrating.begin("BEGIN").starts_with("BEGIN; SET LOCAL statement_timeout = 0;"));
     }
 
     #[test]

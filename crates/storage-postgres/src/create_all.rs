@@ -87,6 +87,10 @@ const CREATE_ONCE: &str = concat!(
     "SELECT nth, id, made.id IS NOT NULL AS is_made FROM asked JOIN claimed USING (scope, key) LEFT JOIN made USING (id)"
 );
 
+/// How many rows the server answers as a whole, after the commit: the answer to more it begins before, and from there on
+/// nobody watches whether it goes on.
+const WHOLE: usize = 200;
+
 /// Creates without receipts, and their events.
 pub(crate) struct CreateAll(pub(crate) Vec<(NewUser, Commit)>);
 
@@ -94,7 +98,7 @@ impl Unit for CreateAll {
     type Outcome = Vec<Outcome>;
 
     fn is_one_statement(&self) -> bool {
-        true
+        self.0.len() <= WHOLE
     }
 
     /// Of several with one e-mail the first gets it.

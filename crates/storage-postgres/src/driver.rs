@@ -64,15 +64,17 @@ where
     owner
 }
 
-/// Waits until an answer is waited for in vain, and tells since when; or until the owner is gone.
+/// Waits until an answer is waited for in vain, and tells since when; or until the owner is gone. An answer that is there
+/// already may not have been read yet, where this program was held up itself: so it is looked twice.
 async fn silent(owner: Weak<Mutex<Asked>>, silence: Option<Duration>) -> Option<Instant> {
+    let mut late = None;
     loop {
         sleep(LOOK).await;
         let asked = *owner.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((asked, silence)) = asked.zip(silence)
-            && asked.elapsed() > silence
-        {
-            return Some(asked);
+        let before = late;
+        late = asked.filter(|asked| silence.is_some_and(|silence| asked.elapsed() > silence));
+        if late.is_some() && late == before {
+            return late;
         }
     }
 }

@@ -24,6 +24,9 @@ pub(crate) enum Error {
     /// A statement failed.
     #[error("a statement failed")]
     Database(#[from] DieselError),
+    /// A commit failed, and nobody says whether all of it was done.
+    #[error("it is not known whether all was done")]
+    Commit(#[source] DieselError),
     /// What is stored breaks today's rules.
     #[error(transparent)]
     BrokenRow(#[from] BrokenRow),
@@ -80,8 +83,13 @@ impl Fault {
     /// speaks another language than English: its statements are Roster's own, so that a mistake in them would
     /// be seen wherever English is spoken. A connection that is gone is found out at its next use all the same.
     fn told_by(message: &str) -> Self {
-        const LOST: [&str; 5] = [
+        const LOST: [&str; 8] = [
             "terminating connection",
+            // A proxy's words for a server that is gone amid a statement, or that took too long for one.
+            "server conn crashed",
+            "query timeout",
+            // The schema has changed under what was prepared.
+            "cached plan must not change result type",
             "the database system is",
             "sorry, too many clients",
             "too many connections",
@@ -114,7 +122,7 @@ impl Error {
         match self {
             Self::Database(error) => Fault::of(error),
             Self::ReadOnly => Fault::ReadOnly,
-            Self::Silent => Fault::Lost,
+            Self::Silent | Self::Commit(_) => Fault::Lost,
             Self::Answer(_) | Self::Unavailable(_) | Self::BrokenRow(_) | Self::Internal(_) => Fault::Other,
         }
     }
@@ -130,8 +138,17 @@ impl Error {
             | Self::Unavailable(_)
             | Self::ReadOnly
             | Self::Silent
+            | Self::Commit(_)
             | Self::BrokenRow(_)
             | Self::Internal(_) => false,
+        }
+    }
+
+    /// What a commit that failed means: where the server only stopped, it may have been done before that.
+    pub(crate) fn of_commit(error: DieselError) -> Self {
+        match Fault::of(&error) {
+            Fault::Busy => Self::Commit(error),
+            Fault::Lost | Fault::ReadOnly | Fault::Conflict | Fault::Other => Self::Database(error),
         }
     }
 
@@ -214,5 +231,25 @@ mod tests {
         assert_eq!(database(Kind::UnableToSendCommand, "").fault(), Fault::Lost);
         assert_eq!(database(Kind::ReadOnlyTransaction, "").fault(), Fault::ReadOnly);
         assert_eq!(Error::Answer(UserRepositoryError::EmailTaken).fault(), Fault::Other);
+    }
+
+    /// Seen to fail where a create was done again that may have been done, and so was told that its e-mail is taken.
+    #[test]
+    fn what_may_have_been_done_is_not_done_again() {
+        let message = "canceling wait for synchronous replication due to user request";
+        for message in [message, "server conn crashed?", "query timeout", ""] {
+            let error = DieselError::DatabaseError(Kind::Unknown, Box::new(message.to_owned()));
+            let committed = Error::of_commit(error);
+            assert_eq!((committed.fault(), committed.spares_connection()), (Fault::Lost, false), "{message}");
+        }
+        assert_eq!(database(Kind::Unknown, "server conn crashed?").fault(), Fault::Lost);
+        let conflict = DieselError::DatabaseError(Kind::SerializationFailure, Box::new(String::new()));
+        assert_eq!(Error::of_commit(conflict).fault(), Fault::Conflict);
+    }
+
+    #[test]
+    fn a_connection_whose_statements_are_outdated_is_replaced() {
+        let error = database(Kind::Unknown, "cached plan must not change result type");
+        assert_eq!((error.fault(), error.spares_connection()), (Fault::Lost, false));
     }
 }

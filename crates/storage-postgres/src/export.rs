@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use diesel::prelude::*;
-use diesel_async::{AnsiTransactionManager, AsyncPgConnection, RunQueryDsl, TransactionManager};
+use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use roster_domain::User;
@@ -14,7 +14,8 @@ use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
 use crate::columns::UserColumns;
-use crate::error::{Error, Fault};
+use crate::connector::Connector;
+use crate::error::Error;
 use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
@@ -25,9 +26,11 @@ const BATCH: i64 = 1_000;
 /// How long a batch waits for its receiver. What is deleted meanwhile cannot be cleaned up on the server.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A read-only snapshot, which the server lets wait longer than the receiver may take.
-const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; \
-                     SET LOCAL idle_in_transaction_session_timeout = '90s'";
+/// How a snapshot begins.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+
+/// The server lets it wait longer than the receiver may take.
+const IDLE: &str = "SET LOCAL idle_in_transaction_session_timeout = '90s'";
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 
@@ -37,12 +40,14 @@ type Batch = Result<Vec<User>, UserRepositoryError>;
 pub(crate) struct Exports {
     turns: Arc<Semaphore>,
     wait: Duration,
+    begin: Arc<str>,
 }
 
 impl Exports {
     /// At most a quarter of a pool of this size. `wait` is for the end of another export.
-    pub(crate) fn of_pool(size: usize, wait: Duration) -> Self {
-        Self { turns: Arc::new(Semaphore::new((size / 4).max(1))), wait }
+    pub(crate) fn of_pool(size: usize, wait: Duration, connector: &Connector) -> Self {
+        let begin = format!("{}; {IDLE}", connector.begin(BEGIN)).into();
+        Self { turns: Arc::new(Semaphore::new((size / 4).max(1))), wait, begin }
     }
 
     /// Begins with the first batch that is asked for. A task of its own reads, one batch ahead, and ends
@@ -66,27 +71,13 @@ impl Exports {
     async fn run(&self, pool: &Pool, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
         let turn = timeout(self.wait, self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
-        let mut conn = pool.get().await?;
-        let outcome = snapshot(&mut conn, pool, batches).await;
-        conn.end(outcome)
+        let mut conn = pool.begin_by(&self.begin).await?;
+        let outcome = send_all(&mut conn, pool, batches).await;
+        conn.finish(outcome).await
     }
 }
 
-/// Sends all batches from one snapshot; it ends, well or not, in no transaction.
-async fn snapshot(
-    conn: &mut AsyncPgConnection,
-    pool: &Pool,
-    batches: &mpsc::Sender<Batch>,
-) -> Result<(), Error> {
-    AnsiTransactionManager::begin_transaction_sql(conn, BEGIN).await?;
-    let outcome = send_all(conn, pool, batches).await;
-    if outcome.as_ref().is_err_and(|error| error.fault() == Fault::Lost) {
-        return outcome;
-    }
-    AnsiTransactionManager::rollback_transaction(conn).await?;
-    outcome
-}
-
+/// Sends all batches.
 async fn send_all(
     conn: &mut AsyncPgConnection,
     pool: &Pool,

@@ -1,5 +1,9 @@
 //! The servers of a URL that names several, each by itself.
 
+use std::io;
+use std::net::IpAddr;
+
+use tokio::net::lookup_host;
 use tokio_postgres::Config;
 use tokio_postgres::config::{Host, LoadBalanceHosts};
 
@@ -54,6 +58,27 @@ pub(crate) fn each(config: &Config) -> Vec<Config> {
     (0..count).map(server).collect()
 }
 
+/// The same server at each address that its name stands for, so that one that says nothing takes up no time of the
+/// others.
+pub(crate) async fn addresses(server: &Config) -> io::Result<Vec<Config>> {
+    let ([Host::Tcp(host)], []) = (server.get_hosts(), server.get_hostaddrs()) else {
+        return Ok(vec![server.clone()]);
+    };
+    let port = server.get_ports().first().copied().unwrap_or(5432);
+    let mut addresses: Vec<IpAddr> = Vec::new();
+    for found in lookup_host((host.as_str(), port)).await? {
+        if !addresses.contains(&found.ip()) {
+            addresses.push(found.ip());
+        }
+    }
+    let at = |address| {
+        let mut at = shared(server);
+        at.host(host).hostaddr(address).port(port);
+        at
+    };
+    Ok(addresses.into_iter().map(at).collect())
+}
+
 /// What holds for all of them. The driver has no way to take a server out of a configuration.
 fn shared(config: &Config) -> Config {
     let mut shared = Config::new();
@@ -96,6 +121,8 @@ fn shared(config: &Config) -> Config {
 
 #[cfg(test)]
 mod tests {
+    use tokio::runtime::Builder;
+
     use super::*;
 
     fn config(url: &str) -> Config {
@@ -131,6 +158,22 @@ mod tests {
         ] {
             assert_eq!(each(&config(left)), [config(left)], "{left}");
         }
+    }
+
+    #[test]
+    fn a_name_stands_for_its_addresses() {
+        let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+        let named = |url: &str| runtime.block_on(addresses(&config(url)));
+        let local = named("postgres://ada@localhost:7/d").unwrap();
+        assert!(
+            local.contains(&config("host=localhost hostaddr=127.0.0.1 port=7 user=ada dbname=d")),
+            "{local:?}"
+        );
+        assert!(local.iter().all(|one| one.get_hostaddrs()[0].is_loopback()), "{local:?}");
+        for itself in ["hostaddr=192.0.2.1", "host=one,two load_balance_hosts=random", "host=/run"] {
+            assert_eq!(named(itself).unwrap(), [config(itself)]);
+        }
+        assert!(named("postgres://nowhere.invalid/d").is_err());
     }
 
     #[test]

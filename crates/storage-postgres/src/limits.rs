@@ -8,6 +8,9 @@ const IDLE_IN_TRANSACTION: Duration = Duration::from_secs(10);
 /// How long an answer may be on its way.
 const WAY: Duration = Duration::from_secs(1);
 
+/// The longest time-out that the server knows, some 24 days.
+const MOST: u128 = i32::MAX as u128;
+
 /// The server's time-outs, each to the millisecond; zero is without limit.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Limits {
@@ -38,21 +41,17 @@ impl Limits {
         self.settings().map(|(name, millis)| format!("-c {name}={millis}")).join(" ")
     }
 
-    /// For one transaction, with its beginning: in a session that is shared with others nothing else is sure.
-    pub(crate) fn begin(self) -> String {
-        format!("BEGIN; {}", self.local())
-    }
-
-    /// For the transaction that is under way.
+    /// For the transaction that is under way: in a session that is shared with others nothing else is sure.
     pub(crate) fn local(self) -> String {
         self.settings().map(|(name, millis)| format!("SET LOCAL {name} = {millis}")).join("; ")
     }
 
     fn settings(self) -> [(&'static str, u128); 3] {
+        let millis = |limit: Duration| limit.as_millis().min(MOST);
         [
-            ("statement_timeout", self.statement.as_millis()),
-            ("idle_in_transaction_session_timeout", self.idle.as_millis()),
-            ("lock_timeout", self.lock.as_millis()),
+            ("statement_timeout", millis(self.statement)),
+            ("idle_in_transaction_session_timeout", millis(self.idle)),
+            ("lock_timeout", millis(self.lock)),
         ]
     }
 }
@@ -70,9 +69,20 @@ mod tests {
         assert_eq!(Limits::of_requests(Duration::from_secs(3)).silence(), Some(Duration::from_secs(7)));
         assert_eq!(Limits::of_migrations(Duration::from_secs(60)).silence(), None);
         assert_eq!(
-            Limits::of_migrations(Duration::from_secs(60)).begin(),
-            "BEGIN; SET LOCAL statement_timeout = 0; \
+            Limits::of_migrations(Duration::from_secs(60)).local(),
+            "SET LOCAL statement_timeout = 0; \
              SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL lock_timeout = 60000"
+        );
+    }
+
+    /// Seen to fail where a server was asked for more than it can count, and so let nobody in.
+    #[test]
+    fn no_limit_is_beyond_what_the_server_knows() {
+        let longest = Limits::of_requests(Duration::MAX).options();
+        assert_eq!(
+            longest,
+            "-c statement_timeout=2147483647 -c idle_in_transaction_session_timeout=10000 \
+             -c lock_timeout=2147483647"
         );
     }
 }

@@ -71,7 +71,7 @@ impl Lines {
 
     async fn read_by_pool<Asked, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
         let conn = self.pool.lend().await?;
-        let outcome = read(&conn, asked).await;
+        let outcome = self.pool.in_time(read(&conn, asked)).await;
         conn.finish(outcome).await
     }
 

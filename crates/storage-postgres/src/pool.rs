@@ -51,7 +51,7 @@ const SOON: Duration = Duration::from_secs(1);
 impl Pool {
     /// Opens nothing yet. `wait` is for a connection that is in use by others.
     pub(crate) fn new(connector: Connector, size: usize, wait: Duration) -> Result<Self, SetupError> {
-        let (begin, by_transaction) = (connector.begin().into(), connector.is_by_transaction());
+        let (begin, by_transaction) = (connector.begin("BEGIN").into(), connector.is_by_transaction());
         let (silence, turnover) = (connector.silence(), connector.turnover.clone());
         let mut config = ManagerConfig::default();
         config.recycling_method = RecyclingMethod::Fast;
@@ -121,23 +121,18 @@ impl Pool {
     /// A connection with a transaction on it. Where the first turns out to be dead at once nothing was done yet, and
     /// another one is taken.
     pub(crate) async fn begin(&self) -> Result<Lease, Error> {
-        let conn = self.get().await?;
-        let asked = Instant::now();
-        match self.begin_on(conn).await {
-            Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => {
-                self.begin_on(self.get().await?).await
-            }
-            begun => begun,
-        }
+        self.begin_by(&self.begin).await
     }
 
-    async fn begin_on(&self, mut conn: Lease) -> Result<Lease, Error> {
-        match AnsiTransactionManager::begin_transaction_sql(&mut *conn, &self.begin).await {
-            Ok(()) => {
-                conn.in_transaction = true;
-                Ok(conn)
+    /// The same for a transaction that begins by another statement.
+    pub(crate) async fn begin_by(&self, begin: &str) -> Result<Lease, Error> {
+        let conn = self.get().await?;
+        let asked = Instant::now();
+        match conn.begin(begin).await {
+            Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => {
+                self.get().await?.begin(begin).await
             }
-            Err(error) => conn.end(Err(error.into())),
+            begun => begun,
         }
     }
 
@@ -196,6 +191,23 @@ pub(crate) struct Lease {
 }
 
 impl Lease {
+    /// Begins a transaction. A connection on which that failed, in part or whole, is not lent again.
+    async fn begin(mut self, begin: &str) -> Result<Self, Error> {
+        match AnsiTransactionManager::begin_transaction_sql(&mut *self, begin).await {
+            Ok(()) => {
+                self.in_transaction = true;
+                Ok(self)
+            }
+            Err(error) => {
+                let error = Error::from(error);
+                if error.fault() == Fault::Lost {
+                    self.discard();
+                }
+                Err(error)
+            }
+        }
+    }
+
     /// Ends the transaction, if there is one: commits it where the outcome is a good one.
     pub(crate) async fn finish<T>(mut self, outcome: Result<T, Error>) -> Result<T, Error> {
         if !self.in_transaction {
@@ -204,7 +216,7 @@ impl Lease {
         let outcome = match outcome {
             Ok(done) => {
                 let committed = AnsiTransactionManager::commit_transaction(&mut *self).await;
-                committed.map(|()| done).map_err(Error::from)
+                committed.map(|()| done).map_err(Error::of_commit)
             }
             // There is nobody to be told.
             Err(error) if error.fault() == Fault::Lost => Err(error),
@@ -233,7 +245,10 @@ impl Lease {
     /// Closes the connection and whatever others are idle: what ended this one, a server that restarts or
     /// that became a standby, mostly ends them too.
     fn discard(self) {
-        if let Some(pool) = Object::pool(&self.connection) {
+        let pool = Object::pool(&self.connection);
+        // It goes back as one of no use, and so is among the idle ones.
+        drop(self);
+        if let Some(pool) = pool {
             pool.retain(|_, _| false);
         }
     }

@@ -56,7 +56,7 @@ impl Postgres {
             shared: Shared::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
             pool,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
-            exports: Exports::of_pool(config.pool_size, config.pool_wait),
+            exports: Exports::of_pool(config.pool_size, config.pool_wait, &connector),
             direct: Connector::direct(&config)?,
             connector,
         })
