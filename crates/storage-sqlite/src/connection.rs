@@ -69,6 +69,13 @@ impl Connector {
         Ok(conn)
     }
 
+    /// The same for one of many, which keeps little of the file in memory: the system keeps it once for all of them.
+    pub(crate) fn reader_of_many(&self) -> Result<SqliteConnection, Error> {
+        let mut conn = self.reader()?;
+        conn.batch_execute("PRAGMA cache_size = -512")?;
+        Ok(conn)
+    }
+
     /// The same for connections that fail where they would have to wait for another process.
     pub(crate) fn waiting_for_nobody(&self) -> Self {
         Self { busy_timeout: Duration::ZERO, ..self.clone() }

@@ -96,7 +96,7 @@ impl Manager for Connector {
 
     async fn create(&self) -> Result<SqliteConnection, Error> {
         let connector = self.clone();
-        let opened = spawn_blocking(move || connector.reader()).await;
+        let opened = spawn_blocking(move || connector.reader_of_many()).await;
         opened.map_err(|stopped| Error::Internal(stopped.into()))?
     }
 
