@@ -26,7 +26,7 @@ macro_rules! asked {
     ($more:literal, $names:literal) => {
         concat!(
             "WITH asked AS MATERIALIZED ( \
-                 SELECT nextval((SELECT pg_get_serial_sequence('users', 'id')::regclass)) AS id, in_order.* FROM ( \
+                 SELECT nextval('users_id_seq') AS id, in_order.* FROM ( \
                      SELECT * FROM unnest($1, $2, $3, $4, $5, $6, $7",
             $more,
             ") WITH ORDINALITY AS row (email, name, name_key, at, event_id, data, trace_context",
