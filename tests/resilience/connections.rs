@@ -10,7 +10,8 @@ use tokio::time::sleep;
 
 use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{
-    OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, new_user, suite, user_path,
+    Database, OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, new_user, suite,
+    user_path,
 };
 
 suite![
@@ -45,7 +46,9 @@ async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
 async fn a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile(
     OnPostgres(database): OnPostgres,
 ) {
-    let mut roster = Program::by_default(database.url()).and(["--request-timeout", "60"]).serve().await;
+    // Half of a statement's time is how long it may wait for a lock; the server may say nothing for seven seconds.
+    let settings = ["--database-statement-timeout", "3", "--request-timeout", "60"];
+    let mut roster = Program::by_default(database.url()).and(settings).serve().await;
     let path = user_path(roster.user("ada").await.id);
     let (server, name) = database.server();
     let holder = server.client(name).await.expect("the server answers");
@@ -54,13 +57,10 @@ async fn a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile(
     let change = roster.patch(&path, &json!({"name": "Ada King"})).header("Idempotency-Key", "\"key\"");
     let process = roster.process();
     let paused = async {
-        let waits = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
-        );
-        until("the change waits", async || server.count(&waits).await == 1).await;
+        a_change_waits_in(&database).await;
         process.signal(Signal::STOP);
         holder.batch_execute("ROLLBACK").await.expect("the row can be let go");
-        sleep(Duration::from_secs(6)).await;
+        sleep(Duration::from_millis(8_500)).await;
         process.signal(Signal::CONT);
     };
     let (changed, ()) = futures_util::join!(change.into_future(), paused);
@@ -183,10 +183,7 @@ async fn short_reads_are_answered_though_every_connection_of_the_pool_is_in_use(
     let path = user_path(ada.id);
     let change = roster.patch(&path, &json!({"name": "Name at last"}));
     let read = async {
-        let waits = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
-        );
-        until("the change waits", async || server.count(&waits).await == 1).await;
+        a_change_waits_in(&database).await;
         until("reads are answered", async || are_read(&roster, bob.id).await).await;
         // The one that waits is not idle.
         let idle = format!("{TERMINATE} AND datname = '{name}' AND state = 'idle'");
@@ -196,6 +193,15 @@ async fn short_reads_are_answered_though_every_connection_of_the_pool_is_in_use(
     };
     let (changed, ()) = futures_util::join!(change.into_future(), read);
     assert_eq!(changed.user(200).name, "Name at last");
+}
+
+/// Until a change in this database waits for somebody else.
+async fn a_change_waits_in(database: &Database) {
+    let (server, name) = database.server();
+    let waits = format!(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+    );
+    until("the change waits", async || server.count(&waits).await == 1).await;
 }
 
 /// Whether a user and the list are read by many at once; those that are not are unavailable.
@@ -213,7 +219,9 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     OnPostgres(database): OnPostgres,
 ) {
     let few = ["--database-pool-size", "4", "--database-pool-wait", "0.5", "--request-timeout", "60"];
-    let roster = Program::serving(&database).and(few).serve().await;
+    // Half of a statement's time is how long it may wait for a lock.
+    let program = Program::serving(&database).and(few).and(["--database-statement-timeout", "2"]);
+    let roster = program.serve().await;
     let (ada, bob) = (roster.user("ada").await, roster.user("bob").await);
     let (server, name) = database.server();
     let holder = server.client(name).await.expect("the server answers");

@@ -1,8 +1,8 @@
 //! Opens connections, each with what a session of Roster has: time-outs on the server, and a socket that
 //! finds out when nobody is there any more.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
@@ -45,10 +45,12 @@ pub(crate) struct Connector {
     /// Where connections live, whoever asks for one: a server's workers, each with a runtime of its own, end
     /// one by one, and must not take with them what the others work with.
     home: Option<Handle>,
-    /// How long opening may take on each server.
+    /// How long opening may take at each address of a server.
     within: Duration,
     /// Which of them answered last: of those that are asked for the one that takes writes, it is asked first.
     answered: Arc<AtomicUsize>,
+    /// At which address that was.
+    address: Arc<Mutex<Option<Config>>>,
     /// `host:port` of each server, for messages.
     pub(crate) servers: String,
     /// Whether this is the way around a proxy, which has a setting of its own.
@@ -93,6 +95,7 @@ impl Connector {
             home: Handle::try_current().ok(),
             within,
             answered: Arc::default(),
+            address: Arc::default(),
             servers: hosts::names(&config),
             is_direct,
             config,
@@ -173,27 +176,38 @@ impl Connector {
                     self.answered.store(nth, Ordering::Relaxed);
                     return Ok(opened);
                 }
-                Err(error) => failures.push((server, error)),
+                Err(of_server) => failures.extend(of_server),
             }
         }
         Err(all(failures))
     }
 
-    /// Opens one at the first address of a server that lets in.
-    async fn open_in_time(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
+    /// Opens one at the first address of a server that lets in, or tells what is wrong with each.
+    async fn open_in_time(&self, server: &Config) -> Result<AsyncPgConnection, Vec<Failure>> {
         let found = async { hosts::addresses(server).await.map_err(|error| bad(&error)) };
-        self.open_first(&self.in_time(server, found).await?).await
+        let found = self.in_time(server, found).await;
+        self.open_first(found.map_err(|error| vec![(server.clone(), error)])?).await
     }
 
-    async fn open_first(&self, addresses: &[Config]) -> ConnectionResult<AsyncPgConnection> {
-        let mut failure = ConnectionError::BadConnection("the name has no address".to_owned());
+    /// The address that let in last comes first: another one may take all of its time to let in nobody.
+    async fn open_first(&self, mut addresses: Vec<Config>) -> Result<AsyncPgConnection, Vec<Failure>> {
+        let last = addresses.iter().position(|address| self.address().as_ref() == Some(address));
+        addresses.rotate_left(last.unwrap_or(0));
+        let mut failures = Vec::new();
         for address in addresses {
-            match self.in_time(address, self.open(address)).await {
-                Ok(opened) => return Ok(opened),
-                Err(error) => failure = error,
+            match self.in_time(&address, self.open(&address)).await {
+                Ok(opened) => {
+                    *self.address() = Some(address);
+                    return Ok(opened);
+                }
+                Err(error) => failures.push((address, error)),
             }
         }
-        Err(failure)
+        Err(failures)
+    }
+
+    fn address(&self) -> MutexGuard<'_, Option<Config>> {
+        self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn in_time<T>(
@@ -241,13 +255,16 @@ impl Connector {
     }
 }
 
+/// Who did not let in, and why.
+type Failure = (Config, ConnectionError);
+
 /// What is wrong with each server, where there are several.
-fn all(mut failures: Vec<(&Config, ConnectionError)>) -> ConnectionError {
+fn all(mut failures: Vec<Failure>) -> ConnectionError {
     match failures.pop() {
         Some((_, only)) if failures.is_empty() => only,
         last => {
             let all = failures.into_iter().chain(last);
-            let told = all.map(|(server, error)| format!("{}: {error}", hosts::names(server)));
+            let told = all.map(|(server, error)| format!("{}: {error}", hosts::names(&server)));
             ConnectionError::BadConnection(told.collect::<Vec<_>>().join("; "))
         }
     }
@@ -284,6 +301,17 @@ mod tests {
         Connector::new(&settings).unwrap()
     }
 
+    /// A server that lets nobody in, and does not say so.
+    async fn silent() -> TcpListener {
+        TcpListener::bind("127.0.0.1:0").await.unwrap()
+    }
+
+    fn impatient(server: &TcpListener) -> Connector {
+        let url = format!("postgres://ada@{}/roster?sslmode=disable", server.local_addr().unwrap());
+        let connect_timeout = Duration::from_millis(50);
+        Connector::new(&PostgresConfig { connect_timeout, ..PostgresConfig::new(url) }).unwrap()
+    }
+
     #[test]
     fn a_session_begins_with_its_time_outs_and_the_url_has_the_last_word() {
         let one = connector("?options=-c%20lock_timeout%3D7", true);
@@ -312,11 +340,8 @@ mod tests {
     fn what_is_not_opened_in_time_is_closed() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let url = format!("postgres://ada@{}/roster?sslmode=disable", silent.local_addr().unwrap());
-            let connect_timeout = Duration::from_millis(50);
-            let settings = PostgresConfig { connect_timeout, ..PostgresConfig::new(url) };
-            assert!(Connector::new(&settings).unwrap().connect().await.is_err());
+            let silent = silent().await;
+            assert!(impatient(&silent).connect().await.is_err());
 
             let (mut socket, _) = silent.accept().await.unwrap();
             let mut said = Vec::new();
@@ -334,22 +359,14 @@ mod tests {
     fn each_address_of_a_server_has_its_time() {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let first = TcpListener::bind("127.0.0.1:0").await.unwrap();
-            let port = first.local_addr().unwrap().port();
-            let second = TcpListener::bind(("127.0.0.2", port)).await.unwrap();
-            let connect_timeout = Duration::from_millis(50);
-            let settings = PostgresConfig {
-                connect_timeout,
-                ..PostgresConfig::new(format!("postgres://ada@one:{port}/d"))
-            };
-            let connector = Connector::new(&settings).unwrap();
-            let [one, two] = ["127.0.0.1", "127.0.0.2"].map(|address| {
-                let mut at = connector.config.clone();
-                at.hostaddr(address.parse().unwrap());
-                at
-            });
-            assert!(connector.open_first(&[one, two]).await.is_err());
-            for asked in [first, second] {
+            let (one, two) = (silent().await, silent().await);
+            let connectors = [&one, &two].map(impatient);
+            let addresses = connectors.each_ref().map(|connector| connector.config.clone()).to_vec();
+            let failures = connectors[0].open_first(addresses).await.err().unwrap();
+            assert_eq!(failures.len(), 2);
+            let told = all(failures).to_string();
+            assert_eq!(told.matches("no answer within 50ms").count(), 2, "{told}");
+            for asked in [one, two] {
                 timeout(Duration::from_secs(5), asked.accept()).await.unwrap().unwrap();
             }
         });

@@ -18,7 +18,8 @@ pub(crate) fn names(config: &Config) -> String {
     let name = |nth: usize| {
         let port = ports.get(nth).or(ports.first()).copied().unwrap_or(5432);
         match (hosts.get(nth), addresses.get(nth)) {
-            (Some(Host::Tcp(host)), _) => format!("{host}:{port}"),
+            (Some(Host::Tcp(host)), None) => format!("{host}:{port}"),
+            (Some(Host::Tcp(host)), Some(address)) => format!("{host}:{port} ({address})"),
             (Some(Host::Unix(path)), _) => format!("{}:{port}", path.display()),
             (None, Some(address)) => format!("{address}:{port}"),
             (None, None) => String::new(),
@@ -59,12 +60,16 @@ pub(crate) fn each(config: &Config) -> Vec<Config> {
 }
 
 /// The same server at each address that its name stands for, so that one that says nothing takes up no time of the
-/// others.
+/// others. What is left to the driver as above is left to it here.
 pub(crate) async fn addresses(server: &Config) -> io::Result<Vec<Config>> {
-    let ([Host::Tcp(host)], []) = (server.get_hosts(), server.get_hostaddrs()) else {
-        return Ok(vec![server.clone()]);
+    let named = match (server.get_hosts(), server.get_hostaddrs(), server.get_ports()) {
+        ([Host::Tcp(host)], [], []) => Some((host, 5432)),
+        ([Host::Tcp(host)], [], [port]) => Some((host, *port)),
+        _ => None,
     };
-    let port = server.get_ports().first().copied().unwrap_or(5432);
+    let named = named.filter(|(host, _)| host.parse::<IpAddr>().is_err());
+    let is_random = server.get_load_balance_hosts() == LoadBalanceHosts::Random;
+    let Some((host, port)) = named.filter(|_| !is_random) else { return Ok(vec![server.clone()]) };
     let mut addresses: Vec<IpAddr> = Vec::new();
     for found in lookup_host((host.as_str(), port)).await? {
         if !addresses.contains(&found.ip()) {
@@ -170,10 +175,15 @@ mod tests {
             "{local:?}"
         );
         assert!(local.iter().all(|one| one.get_hostaddrs()[0].is_loopback()), "{local:?}");
-        for itself in ["hostaddr=192.0.2.1", "host=one,two load_balance_hosts=random", "host=/run"] {
+        for itself in [
+            "hostaddr=192.0.2.1",
+            "host=192.0.2.1",
+            "host=/run",
+            "host=localhost port=1,2",
+            "host=localhost load_balance_hosts=random",
+        ] {
             assert_eq!(named(itself).unwrap(), [config(itself)]);
         }
-        assert!(named("postgres://nowhere.invalid/d").is_err());
     }
 
     #[test]
@@ -181,5 +191,6 @@ mod tests {
         assert_eq!(names(&config("postgres://one:1,two:2/d")), "one:1, two:2");
         assert_eq!(names(&config("postgres://one,two/d")), "one:5432, two:5432");
         assert_eq!(names(&config("hostaddr=192.0.2.1,::1 port=7")), "192.0.2.1:7, ::1:7");
+        assert_eq!(names(&config("host=one hostaddr=192.0.2.1 port=7")), "one:7 (192.0.2.1)");
     }
 }

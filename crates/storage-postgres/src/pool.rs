@@ -125,12 +125,12 @@ impl Pool {
     }
 
     /// The same for a transaction that begins by another statement.
-    pub(crate) async fn begin_by(&self, begin: &str) -> Result<Lease, Error> {
+    pub(crate) async fn begin_by(&self, statement: &str) -> Result<Lease, Error> {
         let conn = self.get().await?;
         let asked = Instant::now();
-        match conn.begin(begin).await {
+        match conn.begin(statement).await {
             Err(error) if error.fault() == Fault::Lost && asked.elapsed() < SOON => {
-                self.get().await?.begin(begin).await
+                self.get().await?.begin(statement).await
             }
             begun => begun,
         }
@@ -192,8 +192,8 @@ pub(crate) struct Lease {
 
 impl Lease {
     /// Begins a transaction. A connection on which that failed, in part or whole, is not lent again.
-    async fn begin(mut self, begin: &str) -> Result<Self, Error> {
-        match AnsiTransactionManager::begin_transaction_sql(&mut *self, begin).await {
+    async fn begin(mut self, statement: &str) -> Result<Self, Error> {
+        match AnsiTransactionManager::begin_transaction_sql(&mut *self, statement).await {
             Ok(()) => {
                 self.in_transaction = true;
                 Ok(self)

@@ -21,7 +21,7 @@ pub struct DatabaseConfig {
         value_name = "URL",
         help = "sqlite:FILE, or postgres://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...; of several servers, as in \
                 HOST:PORT,HOST:PORT, it is the one that takes writes, unless target_session_attrs says otherwise; \
-                opening a connection may take 3 seconds for each of them, or connect_timeout=SECONDS"
+                opening a connection may take 3 seconds at each address of each, or connect_timeout=SECONDS"
     )]
     pub url: DatabaseUrl,
     /// The way around a proxy.
