@@ -23,8 +23,8 @@ pub struct PostgresConfig {
     /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer on
     /// the one of its runtime, or as long as a statement may take, before it asks for another.
     pub pool_wait: Duration,
-    /// How long opening a connection may take at each address of the hosts that there are, log-in included; unless the URL says
-    /// how long, by a `connect_timeout` that is not 0.
+    /// How long opening a connection may take at each address of the hosts that there are, log-in included; unless the
+    /// URL says how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
     /// it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options ask

@@ -47,7 +47,7 @@ pub(crate) struct Connector {
     home: Option<Handle>,
     /// How long opening may take at each address of a server.
     within: Duration,
-    /// Which of them answered last: of those that are asked for the one that takes writes, it is asked first.
+    /// Which server answered last: of those that are asked for the one that takes writes, it is asked first.
     answered: Arc<AtomicUsize>,
     /// At which address that was.
     address: Arc<Mutex<Option<Config>>>,
@@ -191,8 +191,9 @@ impl Connector {
 
     /// The address that let in last comes first: another one may take all of its time to let in nobody.
     async fn open_first(&self, mut addresses: Vec<Config>) -> Result<AsyncPgConnection, Vec<Failure>> {
-        let last = addresses.iter().position(|address| self.address().as_ref() == Some(address));
-        addresses.rotate_left(last.unwrap_or(0));
+        let last = self.address().clone();
+        let first = addresses.iter().position(|address| last.as_ref() == Some(address));
+        addresses.rotate_left(first.unwrap_or(0));
         let mut failures = Vec::new();
         for address in addresses {
             match self.in_time(&address, self.open(&address)).await {
