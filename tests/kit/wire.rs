@@ -1,6 +1,7 @@
-//! A way to a PostgreSQL that sees what is prepared there.
+//! A way to a PostgreSQL that sees what is prepared there, and counts what is done.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use reqwest::Url;
@@ -9,14 +10,19 @@ use tokio::net::tcp::OwnedReadHalf;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// Passes on whatever is said, in the clear, and keeps the text of each statement that a client has prepared.
+/// Passes on whatever is said, in the clear, keeps the text of each statement that a client has prepared, and counts those
+/// that are done.
 pub(crate) struct Wire {
     url: String,
-    prepared: Prepared,
+    seen: Arc<Seen>,
     listener: JoinHandle<()>,
 }
 
-type Prepared = Arc<Mutex<Vec<String>>>;
+#[derive(Default)]
+struct Seen {
+    prepared: Mutex<Vec<String>>,
+    done: AtomicUsize,
+}
 
 impl Wire {
     /// A way to the database of this URL.
@@ -28,14 +34,14 @@ impl Wire {
         url.set_ip_host(address.ip()).expect("the URL has a host");
         url.set_port(Some(address.port())).expect("the URL has a port");
         url.query_pairs_mut().append_pair("sslmode", "disable");
-        let prepared = Prepared::default();
-        let kept = prepared.clone();
+        let seen = Arc::<Seen>::default();
+        let kept = Arc::clone(&seen);
         let listener = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
                 tokio::spawn(pass(client, target.clone(), kept.clone()));
             }
         });
-        Self { url: url.into(), prepared, listener }
+        Self { url: url.into(), seen, listener }
     }
 
     /// The URL of the database by this way.
@@ -45,7 +51,12 @@ impl Wire {
 
     /// What was prepared since this was asked last.
     pub(crate) fn prepared(&self) -> Vec<String> {
-        std::mem::take(&mut self.prepared.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut self.seen.prepared.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// How many prepared statements were done since this was asked last.
+    pub(crate) fn take_done(&self) -> usize {
+        self.seen.done.swap(0, Ordering::Relaxed)
     }
 }
 
@@ -55,7 +66,7 @@ impl Drop for Wire {
     }
 }
 
-async fn pass(client: TcpStream, target: String, prepared: Prepared) -> Option<()> {
+async fn pass(client: TcpStream, target: String, seen: Arc<Seen>) -> Option<()> {
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = TcpStream::connect(target).await.ok()?.into_split();
     tokio::spawn(async move { copy(&mut from_server, &mut to_client).await });
@@ -68,7 +79,10 @@ async fn pass(client: TcpStream, target: String, prepared: Prepared) -> Option<(
             // A type, a length, a name, and the text; each of the last two ends with a zero.
             let text = message[5..].split(|&byte| byte == 0).nth(1).expect("a statement has a text");
             let text = String::from_utf8_lossy(text).into_owned();
-            prepared.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+            seen.prepared.lock().unwrap_or_else(PoisonError::into_inner).push(text);
+        }
+        if message[0] == b'B' {
+            seen.done.fetch_add(1, Ordering::Relaxed);
         }
         to_server.write_all(&message).await.ok()?;
     }

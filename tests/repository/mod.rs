@@ -4,6 +4,7 @@
 mod numbering;
 mod receipts;
 mod statements;
+mod together;
 
 use std::sync::Arc;
 
@@ -18,7 +19,7 @@ pub(crate) fn suite() -> Vec<Trial> {
     let users = trials("users", USERS, |check, on| check(&*on.users));
     let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
     let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
-    [users, events, outbox, numbering::suite(), receipts::suite(), statements::suite()]
+    [users, events, outbox, numbering::suite(), receipts::suite(), statements::suite(), together::suite()]
         .into_iter()
         .flatten()
         .collect()

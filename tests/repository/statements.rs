@@ -54,8 +54,8 @@ async fn what_was_done_once_on_a_connection_is_prepared_there(OnPostgres(databas
     }
 }
 
-/// Every statement that a write, a read, the relay or the pruner does; but for that of events which are set aside, as
-/// many as there are, which are few.
+/// Every statement that a write, a read, the relay or the pruner does; but for those of reads at once, and for that of
+/// events which are set aside, as many as there are, which are few.
 async fn do_everything(store: &Postgres, round: &str) {
     let (users, events, outbox) = (store.users(), store.events(), store.outbox());
     store.check().await.expect("the server answers");

@@ -1,5 +1,7 @@
 //! The events that writes record, and the feed that is made of them.
 
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
@@ -29,7 +31,7 @@ const BATCH: i64 = 5_000;
 #[derive(Clone)]
 pub struct PgEvents {
     pub(crate) pool: Pool,
-    pub(crate) lines: Lines,
+    pub(crate) lines: Arc<Lines>,
 }
 
 #[async_trait]

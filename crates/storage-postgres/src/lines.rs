@@ -19,20 +19,18 @@ use crate::pool::{Pool, life};
 /// How long nobody tries to open a line that could not be opened, or that was slow.
 const PAUSE: Duration = Duration::from_secs(1);
 
-/// A read of one statement that the server answers at once, as by a key: those behind it wait for it. It may be done
-/// twice.
+/// A read that the server answers at once, as by a key: those behind it wait for it. It may be done twice.
 pub(crate) type Short<Asked, T> =
     for<'line> fn(&'line AsyncPgConnection, Asked) -> BoxFuture<'line, Result<T, Error>>;
 
-/// A line for each runtime that reads. A clone is the same.
-#[derive(Clone)]
+/// A line for each runtime that reads.
 pub(crate) struct Lines {
     pool: Pool,
     connector: Connector,
     /// How long a read waits for its answer on a line.
     patience: Duration,
     made: Instant,
-    places: Arc<Mutex<HashMap<Id, Place>>>,
+    places: Mutex<HashMap<Id, Place>>,
 }
 
 /// What a runtime has of a line.
@@ -50,33 +48,62 @@ struct Line {
 impl Lines {
     /// Opens nothing yet.
     pub(crate) fn new(pool: Pool, connector: Connector, patience: Duration) -> Self {
-        Self { pool, connector, patience, made: Instant::now(), places: Arc::default() }
+        Self { pool, connector, patience, made: Instant::now(), places: Mutex::default() }
     }
 
-    /// Reads on this runtime's line; by the pool where there is none, or where it is lost or slow. Whoever gives up
-    /// amid a read leaves the line as it is: its answer is passed over when it comes.
-    pub(crate) async fn read<Asked: Copy, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
-        if let Some(line) = self.line() {
-            match timeout(self.patience, read(&line.connection, asked)).await {
-                Ok(Err(error)) if error.fault() == Fault::Lost => self.replace(&line, Duration::ZERO),
-                Ok(outcome) => return outcome,
-                Err(_late) => self.replace(&line, PAUSE),
-            }
+    /// Reads on this runtime's line; by the pool where there is none, or where it is lost or slow.
+    pub(crate) async fn read<Asked: Copy, T>(
+        self: &Arc<Self>,
+        read: Short<Asked, T>,
+        asked: Asked,
+    ) -> Result<T, Error> {
+        match self.read_by_line(read, asked).await {
+            Some(outcome) => outcome,
+            None => self.read_by_pool(read, asked).await,
         }
-        match self.read_by_pool(read, asked).await {
-            Err(error) if error.fault() == Fault::Lost => self.read_by_pool(read, asked).await,
+    }
+
+    /// None where there is no line, or where it is lost or slow. Whoever gives up amid a read leaves the line as it is:
+    /// its answer is passed over when it comes.
+    pub(crate) async fn read_by_line<Asked, T>(
+        self: &Arc<Self>,
+        read: Short<Asked, T>,
+        asked: Asked,
+    ) -> Option<Result<T, Error>> {
+        let line = self.line()?;
+        match timeout(self.patience, read(&line.connection, asked)).await {
+            Ok(Err(error)) if error.fault() == Fault::Lost => self.replace(&line, Duration::ZERO),
+            Ok(outcome) => return Some(outcome),
+            Err(_late) => self.replace(&line, PAUSE),
+        }
+        None
+    }
+
+    /// Reads on a connection of the pool, and once more where that was lost.
+    pub(crate) async fn read_by_pool<Asked: Copy, T>(
+        &self,
+        read: Short<Asked, T>,
+        asked: Asked,
+    ) -> Result<T, Error> {
+        match self.read_once(read, asked).await {
+            Err(error) if error.fault() == Fault::Lost => self.read_once(read, asked).await,
             outcome => outcome,
         }
     }
 
-    async fn read_by_pool<Asked, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
+    async fn read_once<Asked, T>(&self, read: Short<Asked, T>, asked: Asked) -> Result<T, Error> {
         let conn = self.pool.lend().await?;
         let outcome = self.pool.in_time(read(&conn, asked)).await;
         conn.finish(outcome).await
     }
 
+    /// Whether this runtime has a line. Where it has none, one is opened, for those who come later.
+    pub(crate) fn has_one(self: &Arc<Self>) -> bool {
+        self.line().is_some()
+    }
+
     /// The line of this runtime. Where there is none that is of use, one is opened, for those who come later.
-    fn line(&self) -> Option<Arc<Line>> {
+    fn line(self: &Arc<Self>) -> Option<Arc<Line>> {
         if self.pool.by_transaction {
             return None;
         }
@@ -98,7 +125,7 @@ impl Lines {
     }
 
     /// Puts another in the place of this runtime's line, if it is still this one.
-    fn replace(&self, line: &Arc<Line>, after: Duration) {
+    fn replace(self: &Arc<Self>, line: &Arc<Line>, after: Duration) {
         let here = Handle::current().id();
         let mut places = self.places();
         if let Some(place) = places.get_mut(&here)
@@ -112,8 +139,8 @@ impl Lines {
 
     /// Opens a line, as a task of its own: whoever needs one does not wait for it. One that cannot be opened is tried
     /// again by whoever reads after a pause.
-    fn open(&self, here: Id, after: Duration) {
-        let opening = Opening { lines: self.clone(), here };
+    fn open(self: &Arc<Self>, here: Id, after: Duration) {
+        let opening = Opening { lines: Arc::clone(self), here };
         tokio::spawn(async move {
             sleep(after).await;
             let opened = Instant::now();
@@ -134,7 +161,7 @@ impl Lines {
 
 /// A line that is being opened; where that comes to nothing, also as its runtime ends, somebody else may try.
 struct Opening {
-    lines: Lines,
+    lines: Arc<Lines>,
     here: Id,
 }
 

@@ -7,20 +7,30 @@ use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::future::BoxFuture;
-use futures_util::FutureExt;
-use roster_domain::{Order, Page, User, UserFilter, UserQuery};
+use futures_util::future::try_join_all;
+use futures_util::{FutureExt, TryFutureExt};
+use roster_domain::{Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
 
 use crate::columns::UserColumns;
+use crate::each::Each;
 use crate::error::Error;
 use crate::events;
 use crate::limited::Limited;
 use crate::prepared::Prepared;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::together::Answers;
 
 /// Whether a page of the list is one walk along a key, and so no more work than the page is long.
 pub(crate) fn is_short(query: &UserQuery) -> bool {
     !query.with_total && query.filter.name.is_none()
+}
+
+/// Whether it is a page as most ask for it: of all users, by ascending ids.
+pub(crate) fn is_usual(query: &UserQuery) -> bool {
+    let mut usual = UserQuery::default();
+    (usual.after, usual.limit) = (query.after, query.limit);
+    *query == usual
 }
 
 /// A page, and how many users there are on all pages, where that is asked.
@@ -56,14 +66,52 @@ pub(crate) fn page<'conn>(
     .boxed()
 }
 
+/// How one of several usual pages is read. The limit that the server can see is beyond that of any page: one that it
+/// cannot see it takes for a tenth of the table.
+const USUAL: &str = "SELECT * FROM ( \
+         SELECT * FROM users WHERE id > asked.after ORDER BY id LIMIT 101 \
+     ) AS page LIMIT asked.most";
+const _: () = assert!(PageLimit::MAX < 101, "a page would end before its limit");
+
+/// Usual pages, all of one snapshot.
+pub(crate) fn usual_pages(conn: &AsyncPgConnection, queries: Vec<UserQuery>) -> Answers<'_, Page<User>> {
+    if let [query] = &queries[..] {
+        return page(conn, query).map_ok(|page| vec![Ok(page)]).boxed();
+    }
+    let after = queries.iter().map(|query| query.after.map_or(i64::MIN, UserId::get)).collect();
+    let most = queries.iter().map(|query| i64::from(query.limit.get()) + 1).collect();
+    let pages =
+        Each { asked: [("after", after), ("most", most)], columns: (UserColumns, newest()), users: USUAL };
+    async move {
+        let each: Vec<Vec<(UserRow, i64)>> = pages.load(conn).await?;
+        let Some((_, newest)) = each.iter().flatten().next() else {
+            // Nobody is on any of them, and so nothing tells the position.
+            return try_join_all(queries.iter().map(|query| page(conn, query).map_ok(Ok))).await;
+        };
+        let newest = events::position(*newest, "event_counter", "last", 1)?;
+        let page = |(query, rows): (UserQuery, Vec<(UserRow, i64)>)| {
+            let users: Result<Vec<_>, _> = rows.into_iter().map(|(row, _)| User::try_from(row)).collect();
+            let mut users = users?;
+            users.sort_unstable_by_key(|user| user.id);
+            Ok(Page::cut(users, query.limit, None, newest))
+        };
+        Ok(queries.into_iter().zip(each).map(page).collect())
+    }
+    .boxed()
+}
+
+/// The newest position of the feed.
+fn newest() -> SqlLiteral<BigInt> {
+    sql("(SELECT last FROM event_counter)")
+}
+
 /// Users with the newest position of the feed, in one statement and so of one snapshot.
 type Rows =
     Prepared<Limited<IntoBoxed<'static, Select<users::table, (UserColumns, SqlLiteral<BigInt>)>, Pg>>>;
 
 /// One more than the page has, so that it is seen whether there is a next one.
 fn rows(query: &UserQuery) -> Rows {
-    let newest = sql("(SELECT last FROM event_counter)");
-    let users = matching(&query.filter).select((UserColumns, newest));
+    let users = matching(&query.filter).select((UserColumns, newest()));
     let users = match (query.order, query.after) {
         (Order::Ascending, None) => users.order(users::id.asc()),
         (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),

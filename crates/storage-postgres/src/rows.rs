@@ -49,6 +49,11 @@ impl TryFrom<UserRow> for User {
     }
 }
 
+/// The user of a row, if there is one.
+pub(crate) fn user(row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
+    row.optional()?.map(User::try_from).transpose()
+}
+
 /// A row of users that is to be.
 pub(crate) struct NewUserRow<'a> {
     pub(crate) email: &'a str,

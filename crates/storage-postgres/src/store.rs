@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -5,6 +6,7 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{HealthCheck, Unhealthy};
+use roster_domain::{Page, User, UserId, UserQuery};
 use tokio::time::timeout;
 
 use crate::connector::Connector;
@@ -16,10 +18,15 @@ use crate::pool::Pool;
 use crate::pools::Pools;
 use crate::prepared::Prepared;
 use crate::shared::Shared;
-use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, migrations, url};
+use crate::together::Together;
+use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list, migrations, url};
 
 /// How long a health check waits for a connection, and for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
+
+/// How many users are found, and how many pages read, by one statement at the most.
+const FINDS: usize = 64;
+const PAGES: usize = 16;
 
 /// How long a short read waits for its answer on the connection of its runtime: no longer than the server lets it take.
 fn patience(config: &PostgresConfig) -> Duration {
@@ -34,7 +41,9 @@ pub struct Postgres {
     /// Opens what needs a session of its own.
     direct: Connector,
     pool: Pool,
-    lines: Lines,
+    lines: Arc<Lines>,
+    finds: Together<UserId, Option<User>>,
+    pages: Together<UserQuery, Page<User>>,
     shared: Shared,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,
@@ -51,8 +60,11 @@ impl Postgres {
         let connector = Connector::new(&config)?;
         let pool = Pool::new(connector.clone(), config.pool_size, config.pool_wait)?;
         let pool = pool.measured();
+        let lines = Arc::new(Lines::new(pool.clone(), connector.for_lines(), patience(&config)));
         Ok(Self {
-            lines: Lines::new(pool.clone(), connector.for_lines(), patience(&config)),
+            finds: Together::new(lines.clone(), find::find_each, FINDS),
+            pages: Together::new(lines.clone(), list::usual_pages, PAGES),
+            lines,
             shared: Shared::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
             pool,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
@@ -88,6 +100,8 @@ impl Postgres {
         PgUsers {
             pool: self.pool.clone(),
             lines: self.lines.clone(),
+            finds: self.finds.clone(),
+            pages: self.pages.clone(),
             shared: self.shared.clone(),
             exports: self.exports.clone(),
         }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,11 +16,13 @@ use crate::change::ChangeAsRead;
 use crate::columns::UserColumns;
 use crate::error::Error;
 use crate::export::Exports;
+use crate::find::find;
 use crate::lines::Lines;
 use crate::pool::Pool;
-use crate::rows::UserRow;
+use crate::rows::user;
 use crate::schema::users;
 use crate::shared::Shared;
+use crate::together::Together;
 use crate::write::{Acknowledge, Edit, Edited, Once, Write};
 use crate::{list, many};
 
@@ -26,7 +30,9 @@ use crate::{list, many};
 #[derive(Clone)]
 pub struct PgUsers {
     pub(crate) pool: Pool,
-    pub(crate) lines: Lines,
+    pub(crate) lines: Arc<Lines>,
+    pub(crate) finds: Together<UserId, Option<User>>,
+    pub(crate) pages: Together<UserQuery, Page<User>>,
     pub(crate) shared: Shared,
     pub(crate) exports: Exports,
 }
@@ -36,7 +42,10 @@ type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 #[async_trait]
 impl UserRepository for PgUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
-        Ok(self.lines.read(find, id).await?)
+        Ok(match self.finds.read(id).await {
+            Some(found) => found?,
+            None => self.lines.read_by_pool(find, id).await?,
+        })
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
@@ -48,10 +57,15 @@ impl UserRepository for PgUsers {
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
-        Ok(if list::is_short(query) {
-            self.lines.read(list::page, query).await?
-        } else {
-            self.pool.read(list::list, query).await?
+        if !list::is_short(query) {
+            return Ok(self.pool.read(list::list, query).await?);
+        }
+        if !list::is_usual(query) {
+            return Ok(self.lines.read(list::page, query).await?);
+        }
+        Ok(match self.pages.read(query.clone()).await {
+            Some(page) => page?,
+            None => self.lines.read_by_pool(list::page, query).await?,
         })
     }
 
@@ -119,11 +133,6 @@ impl PgUsers {
     }
 }
 
-fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option<User>, Error>> {
-    let with_id = users::table.find(id.get()).select(UserColumns);
-    async move { user(with_id.get_result(&mut conn).await) }.boxed()
-}
-
 fn find_by_email<'line>(
     mut conn: &'line AsyncPgConnection,
     email: &Email,
@@ -137,9 +146,4 @@ async fn find_by_emails(conn: &mut AsyncPgConnection, emails: &[Email]) -> Resul
     let with_emails = users::table.filter(users::email.eq_any(emails)).order(users::id);
     let rows = with_emails.select(UserColumns).load(conn).await?;
     rows.into_iter().map(User::try_from).collect()
-}
-
-/// The user of a row, if there is one.
-pub(crate) fn user(row: QueryResult<UserRow>) -> Result<Option<User>, Error> {
-    row.optional()?.map(User::try_from).transpose()
 }

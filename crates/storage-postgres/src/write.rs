@@ -12,9 +12,9 @@ use crate::columns::UserColumns;
 use crate::create::create;
 use crate::error::Error;
 use crate::receipts::{self, Claim};
+use crate::rows::user;
 use crate::schema::users;
 use crate::transaction::Unit;
-use crate::users::user;
 
 /// What is to become of a user.
 pub(crate) enum Write {

@@ -73,6 +73,8 @@ enum Fault {
     CountsOnePage,
     /// It does not tell how far the feed was.
     LosesPositions,
+    /// It tells those who ask at once what the first of them asked for.
+    AnswersOneForAll,
 }
 
 struct Faulty {
@@ -80,11 +82,20 @@ struct Faulty {
     users: InMemory,
     /// Where events are that were recorded later.
     log: InMemory,
+    /// What is asked for by the first of those who ask at once.
+    found: Mutex<Option<UserId>>,
+    listed: Mutex<Option<UserQuery>>,
 }
 
 impl Faulty {
     fn with(fault: Fault) -> Self {
-        Self { fault, users: InMemory::default(), log: InMemory::default() }
+        Self {
+            fault,
+            users: InMemory::default(),
+            log: InMemory::default(),
+            found: Mutex::default(),
+            listed: Mutex::default(),
+        }
     }
 
     fn is(&self, fault: Fault) -> bool {
@@ -124,6 +135,17 @@ impl Faulty {
         }
     }
 
+    /// What is asked for where this is.
+    async fn asked<T: Clone>(&self, first: &Mutex<Option<T>>, asked: T) -> T {
+        if !self.is(Fault::AnswersOneForAll) {
+            return asked;
+        }
+        let asked = first.lock().unwrap().get_or_insert(asked).clone();
+        give_way().await;
+        *first.lock().unwrap() = None;
+        asked
+    }
+
     /// Does the same in the log, a moment later.
     async fn later<T>(&self, written: &Result<T, Error>, same: impl Future<Output = Result<T, Error>>) {
         if self.is(Fault::RecordsLater) && written.is_ok() {
@@ -136,7 +158,7 @@ impl Faulty {
 #[async_trait]
 impl UserRepository for Faulty {
     async fn find(&self, id: UserId) -> Result<Option<User>, Error> {
-        self.users.find(id).await
+        self.users.find(self.asked(&self.found, id).await).await
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>, Error> {
@@ -150,7 +172,7 @@ impl UserRepository for Faulty {
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>, Error> {
-        let mut page = self.users.list(query).await?;
+        let mut page = self.users.list(&self.asked(&self.listed, query.clone()).await).await?;
         if self.is(Fault::CountsOnePage) {
             page.total = page.total.map(|_| page.items.len() as u64);
         }
@@ -278,6 +300,14 @@ fn each_fault_of_a_store_fails_what_it_breaks_and_nothing_else() {
         (Fault::HasAStaleIndex, &["a_created_user_reads_back_the_same"]),
         (Fault::CountsOnePage, &["a_total_counts_what_the_filter_holds_for"]),
         (Fault::LosesPositions, &["a_page_of_users_tells_the_newest_position"]),
+        (
+            Fault::AnswersOneForAll,
+            &[
+                "a_dropped_read_leaves_others_their_answers",
+                "of_pages_at_once_each_is_what_was_asked_for",
+                "of_reads_at_once_each_has_its_own_answer",
+            ],
+        ),
     ] {
         let mut failed = failing(USERS, |check| block_on(check(&Faulty::with(fault))));
         failed.extend(failing(EVENTS, |check| {

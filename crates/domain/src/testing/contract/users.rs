@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 use futures_util::{StreamExt, TryStreamExt};
 
 use super::behaviours;
@@ -21,6 +21,9 @@ macro_rules! __users_behaviours {
             a_created_user_reads_back_the_same,
             an_absent_user_is_none,
             users_are_found_by_many_emails_at_once,
+            of_reads_at_once_each_has_its_own_answer,
+            of_pages_at_once_each_is_what_was_asked_for,
+            a_dropped_read_leaves_others_their_answers,
             any_text_that_the_rules_allow_is_kept,
             a_taken_email_is_refused_and_changes_nothing,
             of_fifty_concurrent_creates_of_one_email_one_wins,
@@ -112,6 +115,68 @@ async fn users_are_found_by_many_emails_at_once(users: &dyn UserRepository) {
 
     assert_eq!(found, [there[0].clone(), there[2].clone()]);
     assert_eq!(users.find_by_emails(&[]).await.unwrap(), []);
+}
+
+/// How often reads are made at once: a store may read by another way once it has one.
+const TIMES: usize = 5;
+
+async fn of_reads_at_once_each_has_its_own_answer(users: &dyn UserRepository) {
+    let there = many(users, 20).await;
+    let absent = [UserId::new(1_000_000).unwrap(), UserId::new(i64::MAX).unwrap()].map(|id| (id, None));
+    let each = there.iter().map(|user| (user.id, Some(user.clone())));
+    let asked: Vec<_> = each.clone().chain(absent).chain(each.rev()).collect();
+
+    for _ in 0..TIMES {
+        let answers = join_all(asked.iter().map(|(id, _)| users.find(*id))).await;
+        for (answer, (_, expected)) in answers.into_iter().zip(&asked) {
+            assert_eq!(answer.unwrap(), *expected);
+        }
+    }
+}
+
+async fn of_pages_at_once_each_is_what_was_asked_for(users: &dyn UserRepository) {
+    let there = many(users, 9).await;
+    let nobody = UserFilter { email: Some(email("nobody@example.org")), ..UserFilter::default() };
+    let filters =
+        [UserFilter::default(), UserFilter { email: Some(there[4].email.clone()), ..nobody.clone() }, nobody];
+    let mut queries = Vec::new();
+    for filter in filters {
+        for order in [Order::Ascending, Order::Descending] {
+            for after in [None, Some(there[0].id), Some(there[3].id), Some(there[8].id)] {
+                for limit in [1, 3, 100].map(limit) {
+                    queries.push(UserQuery {
+                        filter: filter.clone(),
+                        order,
+                        after,
+                        limit,
+                        with_total: false,
+                    });
+                }
+            }
+        }
+    }
+    let mut alone = Vec::new();
+    for query in &queries {
+        alone.push(list(users, query.clone()).await);
+    }
+
+    for _ in 0..TIMES {
+        let together = join_all(queries.iter().map(|query| users.list(query))).await;
+        for ((page, expected), query) in together.into_iter().zip(&alone).zip(&queries) {
+            assert_eq!(page.unwrap(), *expected, "{query:?}");
+        }
+    }
+}
+
+async fn a_dropped_read_leaves_others_their_answers(users: &dyn UserRepository) {
+    let (ada, bob) = (user(users, "ada").await, user(users, "bob").await);
+    for polls in POLLS {
+        let (dropped, read) = (drop_after(polls, users.find(ada.id)), found(users, bob.id));
+        assert_eq!(join(dropped, read).await.1, bob);
+        let query = UserQuery::default();
+        let (dropped, read) = (drop_after(polls, users.list(&query)), list(users, query.clone()));
+        assert_eq!(join(dropped, read).await.1.items, [ada.clone(), bob.clone()]);
+    }
 }
 
 async fn any_text_that_the_rules_allow_is_kept(users: &dyn UserRepository) {
