@@ -8,7 +8,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard};
 use super::database::{Backend, Database};
 use super::gateway::Gateway;
 use super::run::Run;
-use super::servers::{NATS_URL, NatsServer};
+use super::servers::{NATS_URL, NatsServer, options};
 use super::suite::Given;
 
 /// The streams of the service: their names are fixed, so that two tests cannot share a server at one time.
@@ -59,7 +59,7 @@ impl OwnNats {
 
     /// A client of its streams.
     pub(crate) async fn client(&self) -> jetstream::Context {
-        let client = async_nats::ConnectOptions::new().retry_on_initial_connect().connect(&self.url).await;
+        let client = options(&self.url).retry_on_initial_connect().connect(&self.url).await;
         jetstream::new(client.expect("a client can be made"))
     }
 
@@ -70,7 +70,7 @@ impl OwnNats {
         };
         let turn = Some(TURN.clone().lock_owned().await);
         let client =
-            async_nats::connect(&given).await.map_err(|error| format!("NATS at {NATS_URL}: {error}."))?;
+            options(&given).connect(&given).await.map_err(|error| format!("NATS at {NATS_URL}: {error}."))?;
         for stream in STREAMS {
             let found = jetstream::new(client.clone()).get_stream(stream).await;
             assert!(
@@ -103,7 +103,7 @@ impl Drop for OwnNats {
 }
 
 async fn remove_streams(url: &str) {
-    let Ok(client) = async_nats::connect(url).await else { return };
+    let Ok(client) = options(url).connect(url).await else { return };
     for stream in STREAMS {
         // One that the test did not need is not there.
         let _ = jetstream::new(client.clone()).delete_stream(stream).await;

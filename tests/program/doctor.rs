@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use async_nats::jetstream::stream::{Config, StorageType};
+use reqwest::Url;
 use tempfile::tempdir;
 
 use crate::kit::{
@@ -166,8 +167,11 @@ async fn a_stream_that_would_lose_events_will_not_do(WithNats(database, nats): W
 
 async fn a_broker_that_is_away_will_not_do_and_its_password_is_not_told(nats: OwnNats) {
     nats.kill().await;
-    let url = nats.url().replace("nats://", "nats://ada:hunter2@");
-    let exit = Program::with(["doctor", "--database-url", "sqlite:none.db", "--nats-url", &url]).and(FREE);
+    let mut url = Url::parse(nats.url()).unwrap();
+    url.set_username("ada").unwrap();
+    url.set_password(Some("hunter2")).unwrap();
+    let exit = Program::with(["doctor", "--database-url", "sqlite:none.db", "--nats-url", url.as_str()]);
+    let exit = exit.and(FREE);
     let exit = exit.run().await;
     let told = of_broker(&exit);
     assert!(exit.code == Some(1) && told.len() == 1 && told[0].0 == "failed", "{exit:?}");

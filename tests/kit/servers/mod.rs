@@ -9,7 +9,7 @@ mod programs;
 use std::net::TcpListener;
 use std::path::Path;
 
-pub(crate) use nats::{NatsServer, URL as NATS_URL};
+pub(crate) use nats::{NatsServer, URL as NATS_URL, options};
 pub(crate) use pgbouncer::PgBouncer;
 pub(crate) use postgres::PostgresServer;
 pub(super) use programs::stop_clusters;

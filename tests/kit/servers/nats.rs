@@ -1,11 +1,13 @@
 //! A NATS server with `JetStream`: found in the environment, or started.
 
 use std::env;
+use std::hash::{BuildHasher, RandomState};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use async_nats::jetstream;
 use async_nats::jetstream::context::GetStreamErrorKind;
+use async_nats::{ConnectOptions, jetstream};
+use reqwest::Url;
 use testcontainers_modules::nats::Nats;
 use testcontainers_modules::testcontainers::ImageExt;
 use tokio::process::Command;
@@ -24,9 +26,14 @@ const WAY: &str = "ROSTER_TEST_NATS";
 
 const STARTUP: Duration = Duration::from_secs(20);
 
+/// Who it lets in, each server by a password of its own: a port that one has left may be another's next, and whoever still
+/// looks for the first is a stranger to it.
+const USER: &str = "roster";
+
 /// A server that was started.
 pub(crate) struct NatsServer {
     port: u16,
+    password: String,
     origin: Origin,
 }
 
@@ -59,7 +66,7 @@ impl NatsServer {
 
     /// As the setting `--nats-url` names it.
     pub(crate) fn url(&self) -> String {
-        format!("nats://127.0.0.1:{}", self.port)
+        format!("nats://{USER}:{}@127.0.0.1:{}", self.password, self.port)
     }
 
     /// Ends the server as a crash would; its data stay.
@@ -88,16 +95,20 @@ impl NatsServer {
     }
 
     async fn container(folder: &Folder) -> Result<Self, String> {
-        let image = Nats::default().with_tag("2").with_cmd(["--jetstream", "--store_dir", "/data"]);
+        let password = new_password();
+        let arguments = ["--jetstream", "--store_dir", "/data", "--user", USER, "--pass", &password];
+        let image = Nats::default().with_tag("2").with_cmd(arguments);
         let container = Container::start(folder, image, 4222).await?;
-        Self { port: container.port(), origin: Origin::Container(Box::new(container)) }.ready().await
+        let port = container.port();
+        Self { port, password, origin: Origin::Container(Box::new(container)) }.ready().await
     }
 
     async fn program(folder: &Folder) -> Result<Self, String> {
-        let port = free_port();
-        let program = Program::find(folder.path().join(format!("nats-{port}")), port)?;
+        let (port, password) = (free_port(), new_password());
+        let data = folder.path().join(format!("nats-{port}"));
+        let program = Program::find(data, port, password.clone())?;
         program.resume().await;
-        Self { port, origin: Origin::Program(Box::new(program)) }.ready().await
+        Self { port, password, origin: Origin::Program(Box::new(program)) }.ready().await
     }
 
     /// Once it answers; or what was started is removed again.
@@ -123,9 +134,24 @@ impl NatsServer {
     }
 }
 
+fn new_password() -> String {
+    let random = || RandomState::new().hash_one(());
+    format!("{:016x}{:016x}", random(), random())
+}
+
+/// To connect as the URL says.
+pub(crate) fn options(url: &str) -> ConnectOptions {
+    let url = Url::parse(url).expect("a URL");
+    match (url.username(), url.password()) {
+        ("", _) => ConnectOptions::new(),
+        (token, None) => ConnectOptions::with_token(token.into()),
+        (user, Some(password)) => ConnectOptions::with_user_and_password(user.into(), password.into()),
+    }
+}
+
 /// Asks a server whether it has `JetStream`: where it has, it can tell that there is no such stream.
 async fn has_jetstream(url: &str) -> Result<(), async_nats::Error> {
-    let client = async_nats::connect(url).await?;
+    let client = options(url).connect(url).await?;
     match jetstream::new(client).get_stream("NONE").await {
         Err(error) if !matches!(error.kind(), GetStreamErrorKind::JetStream(_)) => Err(error.into()),
         _ => Ok(()),
@@ -137,21 +163,23 @@ struct Program {
     path: PathBuf,
     data: PathBuf,
     port: u16,
+    password: String,
     process: Mutex<Option<Process>>,
 }
 
 impl Program {
-    fn find(data: PathBuf, port: u16) -> Result<Self, String> {
+    fn find(data: PathBuf, port: u16, password: String) -> Result<Self, String> {
         // Debian keeps it off the path of those who do not administer.
         let debian = Path::new("/usr/sbin/nats-server");
         let path = on_path("nats-server").or_else(|| is_file(debian).then(|| debian.to_owned()));
         let path = path.ok_or("there is no `nats-server` on the PATH or in /usr/sbin")?;
-        Ok(Self { path, data, port, process: Mutex::default() })
+        Ok(Self { path, data, port, password, process: Mutex::default() })
     }
 
     async fn resume(&self) {
         let mut command = Command::new(&self.path);
-        command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string(), "--jetstream", "--store_dir"]);
+        command.args(["--addr", "127.0.0.1", "--port", &self.port.to_string()]);
+        command.args(["--user", USER, "--pass", &self.password, "--jetstream", "--store_dir"]);
         *self.process.lock().await = Some(Process::start(command.arg(&self.data)));
     }
 
