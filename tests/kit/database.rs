@@ -240,7 +240,7 @@ pub(crate) fn patient_url(url: &str) -> String {
 }
 
 /// What a repository promises does not depend on how busy this machine is.
-fn patient(url: &str) -> PostgresConfig {
+pub(crate) fn patient(url: &str) -> PostgresConfig {
     let mut config = PostgresConfig::new(url);
     for time in [&mut config.pool_wait, &mut config.connect_timeout, &mut config.statement_timeout] {
         *time = PATIENCE;

@@ -40,7 +40,7 @@ pub(crate) use clock::UnderAClock;
 pub(crate) use collector::{Collector, Span};
 pub(crate) use conduct::catch_panics;
 pub(crate) use credentials::{SigningKey, TokensFile, encode, jwks, message};
-pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite, Ports, patient_url};
+pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite, Ports, patient, patient_url};
 pub(crate) use exposition::{Family, Kind};
 pub(crate) use feed::{EVENTS, Event, assert_in_order};
 pub(crate) use gateway::Gateway;

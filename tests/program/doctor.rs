@@ -171,8 +171,7 @@ async fn a_broker_that_is_away_will_not_do_and_its_password_is_not_told(nats: Ow
     url.set_username("ada").unwrap();
     url.set_password(Some("hunter2")).unwrap();
     let exit = Program::with(["doctor", "--database-url", "sqlite:none.db", "--nats-url", url.as_str()]);
-    let exit = exit.and(FREE);
-    let exit = exit.run().await;
+    let exit = exit.and(FREE).run().await;
     let told = of_broker(&exit);
     assert!(exit.code == Some(1) && told.len() == 1 && told[0].0 == "failed", "{exit:?}");
     assert!(!exit.stdout.contains("hunter2"), "{exit:?}");

@@ -5,10 +5,10 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{Commit, Email, Name, NewUser, Page, PageLimit, Timestamp, User, UserQuery};
-use roster_storage_postgres::{PgUsers, Postgres, PostgresConfig};
+use roster_storage_postgres::{PgUsers, Postgres};
 use tokio::time::timeout;
 
-use crate::kit::{OnPostgres, Wire, suite};
+use crate::kit::{OnPostgres, Wire, patient, suite};
 
 suite![reads_at_once_share_statements, a_read_of_what_is_broken_fails_alone];
 
@@ -34,11 +34,7 @@ type Told = Vec<(Result<Option<User>, UserRepositoryError>, Result<Page<User>, U
 impl Given {
     async fn on(database: &str) -> Self {
         let wire = Wire::to(database).await;
-        let mut config = PostgresConfig::new(wire.url());
-        for time in [&mut config.pool_wait, &mut config.connect_timeout, &mut config.statement_timeout] {
-            *time = SECONDS;
-        }
-        let store = Postgres::new(config).expect("the URL is one");
+        let store = Postgres::new(patient(wire.url())).expect("the URL is one");
         store.migrate().await.expect("the database can be migrated");
         let users = store.users();
         let new = |nth| {

@@ -169,8 +169,7 @@ async fn reads_on_a_connection_that_is_ended_are_answered_by_another(OnPostgres(
     works_again(&roster).await;
 }
 
-/// One reader, whose connection ends with all others, and who reads by one that was opened for it meanwhile. Seen to fail
-/// where one that was lost was asked again.
+/// One reader, whose connection ends with all others, and who reads by one that was opened for it meanwhile.
 async fn who_reads_alone_is_answered_after_all_connections_ended(OnPostgres(database): OnPostgres) {
     let roster = Program::serving(&database).and(["--keep-alive", "60"]).serve().await;
     let ada = roster.user("ada").await;

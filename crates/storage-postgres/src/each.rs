@@ -6,12 +6,13 @@ use diesel::deserialize::FromSqlRow;
 use diesel::expression::QueryMetadata;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
+use diesel::query_builder::{AstPass, Query, QueryFragment};
 use diesel::sql_types::{Array, BigInt};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::BoxError;
 
 use crate::error::Error;
+use crate::prepared::Prepared;
 
 /// Rows of users for each of those who ask, as a statement of its own would find them.
 pub(crate) struct Each<const N: usize, Columns> {
@@ -26,7 +27,7 @@ pub(crate) struct Each<const N: usize, Columns> {
 
 impl<const N: usize, Columns> Each<N, Columns>
 where
-    Self: Query<SqlType = (BigInt, Columns::SqlType)> + QueryFragment<Pg> + QueryId + Send + 'static,
+    Self: Query<SqlType = (BigInt, Columns::SqlType)> + QueryFragment<Pg> + Send + 'static,
     Columns: Expression,
     Pg: QueryMetadata<(BigInt, Columns::SqlType)>,
 {
@@ -36,7 +37,7 @@ where
         (i64, Row): FromSqlRow<<Self as Query>::SqlType, Pg> + Send + 'static,
     {
         let count = self.asked.as_slice().first().map_or(0, |(_, values)| values.len());
-        let rows: Vec<(i64, Row)> = RunQueryDsl::load(self, &mut conn).await?;
+        let rows: Vec<(i64, Row)> = Prepared(self).load(&mut conn).await?;
         let mut each: Vec<_> = repeat_with(Vec::new).take(count).collect();
         for (nth, row) in rows {
             let nth = usize::try_from(nth - 1).ok();
@@ -49,12 +50,6 @@ where
 
 fn nobody_asked() -> Error {
     Error::Internal(BoxError::from("nobody asked for a row that was told"))
-}
-
-impl<const N: usize, Columns> QueryId for Each<N, Columns> {
-    type QueryId = ();
-
-    const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl<const N: usize, Columns: Expression> Query for Each<N, Columns> {
@@ -82,11 +77,6 @@ impl<const N: usize, Columns: QueryFragment<Pg>> QueryFragment<Pg> for Each<N, C
         out.push_sql(self.users);
         out.push_sql(") AS users");
         Ok(())
-    }
-
-    /// Its text is the same however many ask.
-    fn is_safe_to_cache_prepared(&self, _: &Pg) -> QueryResult<bool> {
-        Ok(true)
     }
 }
 
