@@ -46,7 +46,7 @@ pub(crate) use feed::{EVENTS, Event, assert_in_order};
 pub(crate) use gateway::Gateway;
 pub(crate) use http::{Http, Request, USERS, new_user, user_path};
 pub(crate) use own_nats::{OnPostgresWithNats, OwnNats, WithNats};
-pub(crate) use own_postgres::{InGerman, OfFewConnections, OwnPostgres, Replicated};
+pub(crate) use own_postgres::{InGerman, OfFewConnections, OfSlowCommits, OwnPostgres, Replicated};
 pub(crate) use pgbouncer::Proxied;
 pub(crate) use process::{Exit, Output};
 pub(crate) use python::Python;

@@ -33,6 +33,9 @@ pub(crate) struct Replicated {
 /// A server of its own with few connections: twenty, three of them for administrators.
 pub(crate) struct OfFewConnections(pub(crate) OwnPostgres);
 
+/// A server of its own that takes a tenth of a second for each commit.
+pub(crate) struct OfSlowCommits(pub(crate) OwnPostgres);
+
 /// A server of its own that speaks German.
 pub(crate) struct InGerman(pub(crate) OwnPostgres);
 
@@ -165,6 +168,14 @@ impl Given for OfFewConnections {
     async fn given(_: Backend) -> Result<Self, String> {
         let settings = ["max_connections=20", "superuser_reserved_connections=3"];
         OwnPostgres::with(&settings, None).await.map(Self)
+    }
+}
+
+impl Given for OfSlowCommits {
+    const BACKENDS: &'static [Backend] = &[Backend::Postgres];
+
+    async fn given(_: Backend) -> Result<Self, String> {
+        OwnPostgres::with(&["fsync=on", "commit_delay=100000", "commit_siblings=0"], None).await.map(Self)
     }
 }
 

@@ -1,19 +1,27 @@
 //! PostgreSQL goes away, and comes back, under a running service.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use tokio::time::sleep;
 
-use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, works_again};
-use crate::kit::{Gateway, OnPostgres, OwnPostgres, Program, Raw, USERS, Writers, suite, times, user_path};
+use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
+use crate::kit::{
+    Gateway, OfSlowCommits, OnPostgres, OwnPostgres, Program, Raw, USERS, Writers, new_user, suite, times,
+    user_path,
+};
 
 suite![
     a_service_survives_a_server_that_stops_and_starts,
     nothing_acknowledged_is_lost_where_the_server_is_killed,
+    no_create_is_acknowledged_before_its_commit,
     a_service_survives_a_network_that_is_cut,
     a_network_that_swallows_everything_does_not_hang_a_request,
     more_requests_than_connections_wait_their_turn,
 ];
+
+/// How many sessions have something to commit.
+const WRITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
 
 async fn a_service_survives_a_server_that_stops_and_starts(server: OwnPostgres) {
     let roster = Program::by_default(server.url()).serve().await;
@@ -44,6 +52,29 @@ async fn nothing_acknowledged_is_lost_where_the_server_is_killed(server: OwnPost
     assert!(tally.only_unavailable() > 0);
     nothing_is_lost(&tally, server.url(), &roster).await;
     works_again(&roster).await;
+}
+
+/// Where one of its processes crashes, the server says so to all others' clients, and with that sends what it holds back
+/// for a commit. Seen to fail where a create was acknowledged by the row that it had made.
+async fn no_create_is_acknowledged_before_its_commit(OfSlowCommits(server): OfSlowCommits) {
+    let roster = Program::by_default(server.url()).serve().await;
+    for round in 0..times(3) {
+        let (ours, other) = (server.client().await.unwrap(), server.client().await.unwrap());
+        let pid: i32 = other.query_one("SELECT pg_backend_pid()", &[]).await.unwrap().get(0);
+        let create = roster.post(USERS, &new_user(&format!("user{round}")));
+        let crash = async {
+            until("the create is under way", async || server.count(WRITING).await > 0).await;
+            sleep(Duration::from_millis(20)).await;
+            // It ends whoever asks for it, too.
+            let _ = ours.batch_execute(&format!("COPY (SELECT) TO PROGRAM 'kill -KILL {pid}'")).await;
+        };
+        let (created, ()) = tokio::join!(create.into_future(), crash);
+        works_again(&roster).await;
+        match created.status() {
+            201 => drop(roster.get(&created.header("location")).await.user(200)),
+            _ => unavailable(&created),
+        }
+    }
 }
 
 async fn a_service_survives_a_network_that_is_cut(OnPostgres(database): OnPostgres) {

@@ -22,8 +22,10 @@ pub(crate) async fn create(
     let event = event_without_id(new, commit)?;
     let data = event.data.to_string();
     let statement = CreateUser { user: NewUserRow::from((new, commit.at)), event, data };
-    let id: Option<i64> = statement.get_result(conn).await.optional()?;
-    Ok(User::created(user_id(id.ok_or(UserRepositoryError::EmailTaken)?)?, new.clone(), commit.at))
+    // Not the first row alone: the server may tell that before it has committed.
+    let made: Vec<i64> = statement.load(conn).await?;
+    let id = made.into_iter().next().ok_or(UserRepositoryError::EmailTaken)?;
+    Ok(User::created(user_id(id)?, new.clone(), commit.at))
 }
 
 /// The event that a user was created. The server alone knows the id: it puts that before the rest of the data.
