@@ -29,6 +29,7 @@ struct Pace {
 /// Passes on whatever is sent to it, while it is open.
 pub(crate) struct Gateway {
     address: SocketAddr,
+    target: watch::Sender<String>,
     state: watch::Sender<State>,
     listener: JoinHandle<()>,
 }
@@ -36,18 +37,21 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// An open way to the server of this URL.
     pub(crate) async fn to(url: &str) -> Self {
-        let url = Url::parse(url).expect("a URL");
-        let usual = if url.scheme() == "nats" { 4222 } else { 5432 };
-        let target = format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(usual));
+        let (target, led) = watch::channel(host_and_port(url));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port is free");
         let address = listener.local_addr().expect("a bound listener has an address");
         let (state, watched) = watch::channel(State::Open(Pace::default()));
         let listener = tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(connect(client, target.clone(), watched.clone()));
+                tokio::spawn(connect(client, led.borrow().clone(), watched.clone()));
             }
         });
-        Self { address, state, listener }
+        Self { address, target, state, listener }
+    }
+
+    /// Has new connections lead to the server of this URL.
+    pub(crate) fn lead_to(&self, url: &str) {
+        self.target.send_replace(host_and_port(url));
     }
 
     /// The same URL, by way of this gateway.
@@ -97,6 +101,12 @@ impl Drop for Gateway {
     fn drop(&mut self) {
         self.listener.abort();
     }
+}
+
+fn host_and_port(url: &str) -> String {
+    let url = Url::parse(url).expect("a URL");
+    let usual = if url.scheme() == "nats" { 4222 } else { 5432 };
+    format!("{}:{}", url.host_str().expect("a host"), url.port().unwrap_or(usual))
 }
 
 async fn connect(client: TcpStream, target: String, state: watch::Receiver<State>) {

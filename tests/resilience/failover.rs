@@ -1,6 +1,6 @@
 //! Another server takes over.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -15,6 +15,7 @@ suite![
     commits_that_wait_for_a_standby_take_no_more_sessions,
     connections_to_a_primary_that_was_demoted_are_replaced,
     a_precondition_is_judged_by_the_server_that_takes_writes,
+    a_standby_that_a_name_led_to_for_a_while_is_left_by_reads_too,
     a_server_that_takes_no_writes_is_read_and_written_to_once_it_does,
 ];
 
@@ -131,6 +132,35 @@ async fn a_precondition_is_judged_by_the_server_that_takes_writes(servers: Repli
     assert_eq!(change.await.user(200).version, 3);
 }
 
+/// As a name does that is slow to follow a failover. Seen to fail where nothing but a write found out that its server had
+/// become a standby.
+async fn a_standby_that_a_name_led_to_for_a_while_is_left_by_reads_too(servers: Replicated) {
+    let name = Gateway::to(servers.primary.url()).await;
+    let roster = Program::by_default(&name.url(servers.primary.url())).serve().await;
+    let path = user_path(roster.user("ada").await.id);
+    let read = async || join_all((0..40).map(|_| roster.get(&path).into_future())).await;
+
+    name.lead_to(servers.standby.url());
+    name.cut();
+    name.open();
+    for _ in 0..30 {
+        read().await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    name.lead_to(servers.primary.url());
+    // Whoever writes is among those that find out by themselves.
+    let others = "application_name = 'roster' AND query NOT LIKE 'SELECT asked.%'";
+    let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}");
+    servers.standby.execute(&[&end]).await;
+    assert!(sessions(&servers.standby).await > 0, "the standby is not read");
+
+    until("the standby is left alone", async || {
+        read().await;
+        sessions(&servers.standby).await == 0
+    })
+    .await;
+}
+
 async fn a_server_that_takes_no_writes_is_read_and_written_to_once_it_does(
     Replicated { primary: server, standby: _standby }: Replicated,
 ) {
@@ -146,6 +176,6 @@ async fn a_server_that_takes_no_writes_is_read_and_written_to_once_it_does(
 
     server.execute(&["ALTER SYSTEM RESET default_transaction_read_only", "SELECT pg_reload_conf()"]).await;
     until("it takes writes", async || roster.get("/readyz").await.status() == 200).await;
-    sleep(std::time::Duration::from_millis(100)).await;
+    sleep(Duration::from_millis(100)).await;
     roster.user("bob").await;
 }

@@ -12,10 +12,11 @@ use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 use tokio_postgres::config::TargetSessionAttrs;
-use tokio_postgres::{CancelToken, Config};
+use tokio_postgres::tls::TlsStream;
+use tokio_postgres::{CancelToken, Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-use crate::driver::drive;
+use crate::driver::{Owner, drive};
 use crate::limits::Limits;
 use crate::turnover::Turnover;
 use crate::url::{Url, chain};
@@ -238,8 +239,7 @@ impl Connector {
 
     async fn open(&self, server: &Config) -> ConnectionResult<AsyncPgConnection> {
         let (client, connection) = server.connect(self.tls.clone()).await.map_err(|error| bad(&error))?;
-        let (connector, under_way) = (self.clone(), client.cancel_token());
-        let owner = drive(connection, self.silence(), move |asked| connector.cancel(under_way, asked));
+        let owner = self.driven(&client, connection);
         let mut connection = if self.by_transaction {
             // What Diesel asks of a new session it asks by prepared statements: each is there for as long as the
             // session is lent, so all of that is one transaction.
@@ -253,6 +253,19 @@ impl Connector {
         };
         connection.set_instrumentation(owner);
         Ok(connection)
+    }
+
+    /// Has a connection driven, for whoever has this.
+    fn driven<T>(&self, client: &Client, connection: Connection<Socket, T>) -> Owner
+    where
+        T: TlsStream + Unpin + Send + 'static,
+    {
+        // A standby says so, where it is of PostgreSQL 14 or newer. No read would find it out.
+        if connection.parameter("in_hot_standby") == Some("on") {
+            self.turnover.begin_soon();
+        }
+        let (connector, under_way) = (self.clone(), client.cancel_token());
+        drive(connection, self.silence(), move |asked| connector.cancel(under_way, asked))
     }
 }
 

@@ -4,6 +4,8 @@
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
+
 /// How often connections are replaced at the most, where no server takes writes.
 const PAUSE: Duration = Duration::from_secs(1);
 
@@ -18,6 +20,16 @@ impl Turnover {
         if since.is_none_or(|since| since.elapsed() >= PAUSE) {
             *since = Some(Instant::now());
         }
+    }
+
+    /// Those that are open in a moment are of no use: they lead to a server that takes no writes, and where that is looked
+    /// for there may be another by then.
+    pub(crate) fn begin_soon(&self) {
+        let turnover = self.clone();
+        tokio::spawn(async move {
+            sleep(PAUSE).await;
+            turnover.begin();
+        });
     }
 
     /// Those that were opened before are of no use.
