@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use rustix::process::Signal;
 use serde_json::json;
 use tokio::time::sleep;
+use tokio_postgres::Client;
 
 use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{
@@ -18,6 +19,7 @@ suite![
     connections_on_which_nothing_is_asked_are_kept,
     a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile,
     a_server_without_a_connection_to_spare_is_unavailable,
+    users_are_made_by_the_pool_where_no_other_connection_is_to_be_had,
     connections_that_the_server_ends_under_load_lose_nothing,
     reads_on_a_connection_that_is_ended_are_answered_by_another,
     who_reads_alone_is_answered_after_all_connections_ended,
@@ -79,24 +81,54 @@ async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(
     let roster = Program::by_default(server.url()).and(["--database-pool-size", "4"]).serve().await;
     let ada = roster.user("ada").await;
 
-    let own = server.client().await.expect("there is one to spare");
-    let (mut taken, mut unchanged) = (Vec::new(), 0);
-    // A session that ends is told of no more some time before another one can have its place.
-    while unchanged < 5 {
-        own.batch_execute(TERMINATE).await.expect("it can end others");
-        let before = taken.len();
-        while let Ok(client) = server.client().await {
-            taken.push(client);
-        }
-        let left: i64 = own.query_one(SESSIONS, &[]).await.expect("it can be asked").get(0);
-        unchanged = if left == 0 && taken.len() == before { unchanged + 1 } else { 0 };
-        sleep(Duration::from_millis(20)).await;
-    }
+    let taken = in_the_place_of(&server, TERMINATE, SESSIONS).await;
     is_unavailable(&roster).await;
     drop(taken);
 
     works_again(&roster).await;
     assert_eq!(roster.get(&user_path(ada.id)).await.user(200), ada);
+}
+
+/// Each runtime has a connection of its own for creates. Seen to fail where a create had no other.
+async fn users_are_made_by_the_pool_where_no_other_connection_is_to_be_had(
+    OfFewConnections(server): OfFewConnections,
+) {
+    let settings = ["--database-pool-size", "4", "--keep-alive", "60"];
+    let roster = Program::by_default(server.url()).and(settings).serve().await;
+    let reads = join_all((0..40).map(|_| roster.get(&format!("{USERS}?name=ada")).into_future()));
+    for answer in reads.await {
+        answer.any_body(200);
+    }
+    let pool = sessions(&server).await;
+    roster.users(20).await;
+    let own: Vec<_> = sessions(&server).await.difference(&pool).map(ToString::to_string).collect();
+    assert!(!own.is_empty(), "there is none but those of the pool");
+
+    let own = format!("FROM pg_stat_activity WHERE pid IN ({})", own.join(", "));
+    let end = format!("SELECT pg_terminate_backend(pid) {own}");
+    let _taken = in_the_place_of(&server, &end, &format!("SELECT count(*) {own}")).await;
+
+    let creates = (0..8).map(|nth| roster.post(USERS, &new_user(&format!("new{nth}"))).into_future());
+    join_all(creates).await.iter().for_each(|created| drop(created.user(201)));
+}
+
+/// Ends sessions, until none is left, and has others in the place of those, and of all that are to be had.
+async fn in_the_place_of(server: &OwnPostgres, end: &str, left: &str) -> Vec<Client> {
+    let own = server.client().await.expect("there is one to spare");
+    let (mut taken, mut unchanged) = (Vec::new(), 0);
+    // A session that ends is told of no more some time before another one can have its place.
+    while unchanged < 5 {
+        own.batch_execute(end).await.expect("it can end others");
+        let before = taken.len();
+        while let Ok(client) = server.client().await {
+            taken.push(client);
+        }
+        let left: i64 = own.query_one(left, &[]).await.expect("it can be asked").get(0);
+        unchanged = if left == 0 && taken.len() == before { unchanged + 1 } else { 0 };
+        sleep(Duration::from_millis(20)).await;
+    }
+    taken.push(own);
+    taken
 }
 
 async fn connections_that_the_server_ends_under_load_lose_nothing(OnPostgres(database): OnPostgres) {

@@ -4,7 +4,7 @@
 //! Each runtime has a connection of its own for that, so that no other thread is woken for it. A create that is alone
 //! waits for nobody; after several that were not, those who are ready to ask may join the next. Where a shared
 //! statement fails as a whole, each create is done again in one of its own, so that none fails for another's fault; but
-//! where nobody knows what became of it, or no connection was to be had, all are told so.
+//! where nobody knows what became of it, or no connection at all was to be had, all are told so.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -23,6 +23,7 @@ use crate::error::Error;
 use crate::many::{Outcome, same};
 use crate::pool::Pool;
 use crate::pools::Pools;
+use crate::transaction::Unit;
 use crate::write::{Once, Write};
 
 /// How many creates share a commit at the most: some milliseconds of work.
@@ -108,33 +109,44 @@ impl Shared {
         Ok(())
     }
 
-    /// Does creates on connections of `pool`, and tells their outcomes.
-    async fn commit(self, batch: Vec<Asked>, pool: Pool) {
+    /// Does creates, and tells their outcomes.
+    async fn commit(self, batch: Vec<Asked>, own: Option<Pool>) {
         let batch = match <[Asked; 1]>::try_from(batch) {
-            Ok([alone]) => return once(&pool, alone.into_parts()).await,
+            Ok([alone]) => return self.once(own, alone.into_parts()).await,
             Err(batch) => batch,
         };
         let (rows, answers): (Vec<_>, Vec<_>) = batch.into_iter().map(Asked::into_parts).unzip();
         let together = CreateAll(rows);
-        match pool.transaction(&together).await {
+        match self.transaction(own, &together).await {
             Ok(outcomes) => tell(answers, outcomes),
             Err(error) if error.spares_connection() => {
-                let each = together.0.into_iter().zip(answers);
-                join_all(each.map(|create| once(&self.pools.common, create))).await;
+                join_all(together.0.into_iter().zip(answers).map(|create| self.once(None, create))).await;
             }
             Err(error) => tell(answers, same(error, together.0.len())),
         }
     }
 
+    /// One create, in a statement of its own.
+    async fn once(&self, own: Option<Pool>, ((new, commit), answer): ((NewUser, Commit), Answer)) {
+        let outcome = self.transaction(own, &Once(Write::Create(new), commit)).await;
+        tell([answer], [outcome.map_err(UserRepositoryError::from)]);
+    }
+
+    /// On the runtime's own connection, if it is there for that; where it cannot be had nothing was begun, and one that is
+    /// for all does it.
+    async fn transaction<U: Unit>(&self, own: Option<Pool>, unit: &U) -> Result<U::Outcome, Error> {
+        if let Some(own) = own {
+            match own.transaction(unit).await {
+                Err(Error::Unavailable(_)) => {}
+                done => return done,
+            }
+        }
+        self.pools.common.transaction(unit).await
+    }
+
     fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
         self.places.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-/// One create, in a statement of its own.
-async fn once(pool: &Pool, ((new, commit), answer): ((NewUser, Commit), Answer)) {
-    let outcome = pool.transaction(&Once(Write::Create(new), commit)).await;
-    tell([answer], [outcome.map_err(UserRepositoryError::from)]);
 }
 
 /// Whoever asked may be gone; what was done stays.
@@ -157,9 +169,8 @@ impl Turns {
     async fn run(mut self) {
         while let Some((batch, is_free)) = self.next() {
             let is_alone = batch.len() == 1;
-            let pools = &self.shared.pools;
-            let pool = if is_free { pools.own(self.here) } else { pools.common.clone() };
-            let mut under_way = tokio::spawn(self.shared.clone().commit(batch, pool));
+            let own = is_free.then(|| self.shared.pools.own(self.here));
+            let mut under_way = tokio::spawn(self.shared.clone().commit(batch, own));
             let is_late = timeout(HELD_UP, &mut under_way).await.is_err();
             if is_late && is_free {
                 self.shared.places().entry(self.here).or_default().held_up = Some(under_way);
