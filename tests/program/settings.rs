@@ -4,6 +4,7 @@ use crate::kit::{Database, Exit, OnPostgres, Program, suite};
 
 suite![
     help_names_every_setting_and_its_variable,
+    every_flag_has_a_variable,
     a_bad_setting_is_told_in_one_line_that_names_it,
     a_bad_variable_is_told_in_one_line_that_names_it,
     an_unknown_flag_is_refused,
@@ -39,7 +40,7 @@ const SETTINGS: [(&str, &str); 16] = [
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 19] = [
+const BAD: [(&str, &str, &str); 20] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
@@ -49,6 +50,7 @@ const BAD: [(&str, &str, &str); 19] = [
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "0"),
     ("--database-pool-size", "ROSTER_DATABASE_POOL_SIZE", "many"),
     ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "soon"),
+    ("--request-timeout", "ROSTER_REQUEST_TIMEOUT", "1e19"),
     ("--max-requests", "ROSTER_MAX_REQUESTS", "0"),
     ("--max-connections", "ROSTER_MAX_CONNECTIONS", "many"),
     ("--rate-limit", "ROSTER_RATE_LIMIT", "5/year"),
@@ -85,6 +87,14 @@ async fn help_names_every_setting_and_its_variable() {
     for told in ["serve", "migrate", "sqlite:roster.db", "127.0.0.1:8080", "text", "json"] {
         assert!(help.contains(told), "{told}: {help}");
     }
+}
+
+async fn every_flag_has_a_variable() {
+    let help = Program::with(["serve", "--help"]).run().await.stdout;
+    let flags = help.split("\n      --").skip(1).filter(|flag| !flag.starts_with("help"));
+    let (with, without): (Vec<_>, Vec<_>) = flags.partition(|flag| flag.contains("[env: "));
+    assert!(with.len() >= SETTINGS.len(), "these are not all: {help}");
+    assert_eq!(without, [""; 0]);
 }
 
 async fn a_bad_setting_is_told_in_one_line_that_names_it() {

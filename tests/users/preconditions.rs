@@ -98,11 +98,13 @@ async fn a_precondition_holds_for_what_changes_nothing_too(roster: Roster) {
 }
 
 async fn broken_rules_are_told_before_an_absent_user(roster: Roster) {
-    for method in ["PUT", "PATCH"] {
-        for conditions in [&[][..], &[r#""2""#]] {
-            let answer =
-                write(&roster, method, 4711, &json!({"email": "ada", "name": "Ada"}), conditions).await;
-            answer.violations(&[("email", "Invalid email format")]);
+    let body = json!({"email": "ada", "name": "Ada"});
+    for id in [4711, 0, -1] {
+        for method in ["PUT", "PATCH"] {
+            for conditions in [&[][..], &[r#""2""#]] {
+                let answer = write(&roster, method, id, &body, conditions).await;
+                answer.violations(&[("email", "Invalid email format")]);
+            }
         }
     }
 }

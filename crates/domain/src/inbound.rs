@@ -102,14 +102,21 @@ impl InboundId {
     ///
     /// Every rule that one of them breaks.
     pub fn parse(source: &str, id: &str) -> Result<Self, Violations> {
+        Self::from_parsed(Ok(source), Ok(id))
+    }
+
+    /// Both, or every rule that either breaks.
+    pub(crate) fn from_parsed(
+        source: Result<&str, Violations>,
+        id: Result<&str, Violations>,
+    ) -> Result<Self, Violations> {
         let mut broken = Violations::default();
-        for (field, text, max) in [("id", id, Self::MAX_ID_CHARS), ("source", source, Self::MAX_SOURCE_CHARS)]
-        {
-            broken.check(!text.is_empty(), || Violation::required(field));
-            broken.check(text.chars().nth(max).is_none(), || Violation::too_long(field, max));
-            broken.check(!text.contains(char::is_control), || Violation::control_characters(field));
+        let id = broken.take(id.and_then(|id| attribute("id", id, Self::MAX_ID_CHARS)));
+        let source = source.and_then(|source| attribute("source", source, Self::MAX_SOURCE_CHARS));
+        match (broken.take(source), id) {
+            (Some(source), Some(id)) => Ok(Self { source, id }),
+            _ => Err(broken),
         }
-        broken.or_else(|| Self { source: source.to_owned(), id: id.to_owned() })
     }
 
     /// Who tells of it.
@@ -121,6 +128,14 @@ impl InboundId {
     pub fn id(&self) -> &str {
         &self.id
     }
+}
+
+fn attribute(field: &'static str, text: &str, max: usize) -> Result<String, Violations> {
+    let mut broken = Violations::default();
+    broken.check(!text.is_empty(), || Violation::required(field));
+    broken.check(text.chars().nth(max).is_none(), || Violation::too_long(field, max));
+    broken.check(!text.contains(char::is_control), || Violation::control_characters(field));
+    broken.or_else(|| text.to_owned())
 }
 
 #[cfg(test)]

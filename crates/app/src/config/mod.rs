@@ -49,9 +49,12 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
 }
 
+/// The longest that a setting may let anything take: some thirty years, which can be added to any time.
+const LONGEST: f64 = 1e9;
+
 /// A number of seconds, with or without a fraction.
 fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0);
+    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
     seconds
         .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
         .ok_or("must be a number of seconds, such as 10 or 0.5")

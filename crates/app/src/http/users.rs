@@ -87,7 +87,8 @@ async fn patch(
     WriteCondition(precondition): WriteCondition,
     Json(body): Json<PatchUserRequest>,
 ) -> Answer {
-    let user = services.users.update(id.user()?, body.try_into()?, precondition).await?;
+    let changes = body.try_into()?;
+    let user = services.users.update(id.user()?, changes, precondition).await?;
     Ok(answer(&mut HttpResponse::Ok(), user))
 }
 

@@ -18,7 +18,7 @@ impl InboundEvent {
         };
         let mut broken = Violations::default();
         broken.take(check_attributes(event));
-        let id = broken.take(identity(event));
+        let id = broken.take(InboundId::from_parsed(required(event, "source"), required(event, "id")));
         let change = broken.take(change(event));
         match (id, change) {
             (Some(id), Some(change)) => broken.or(Self { id, change, trace: trace(event) }),
@@ -42,14 +42,6 @@ fn check_attributes(event: &Map<String, Value>) -> Result<(), Violations> {
         broken.check(is_json_type(media_type), is_json);
     }
     broken.or(())
-}
-
-fn identity(event: &Map<String, Value>) -> Result<InboundId, Violations> {
-    let mut broken = Violations::default();
-    match (broken.take(required(event, "id")), broken.take(required(event, "source"))) {
-        (Some(id), Some(source)) => InboundId::parse(source, id),
-        _ => Err(broken),
-    }
 }
 
 fn change(event: &Map<String, Value>) -> Result<InboundChange, Violations> {
@@ -199,5 +191,8 @@ mod tests {
                 "data.name: Name is required"
             ]
         );
+        let mut event = without("id");
+        event["source"] = json!("");
+        assert_eq!(broken(&event), ["id: Id is required", "source: Source is required"]);
     }
 }
