@@ -6,8 +6,11 @@ mod pgbouncer;
 mod postgres;
 mod programs;
 
+use std::hash::{BuildHasher, RandomState};
 use std::net::TcpListener;
 use std::path::Path;
+use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 pub(crate) use nats::{NatsServer, URL as NATS_URL, options};
 pub(crate) use pgbouncer::PgBouncer;
@@ -34,10 +37,18 @@ pub(super) async fn remove_all(folder: &Folder) {
 /// tests. On the loopback address the password itself is as good.
 const PLAIN: &str = "password";
 
-/// A port of the loopback address that is free now.
+/// Where ports are that no system gives to whoever asks for any, and how many: what is free there now, is when its
+/// server starts.
+const FIRST_PORT: u16 = 10_000;
+const PORTS: u64 = 20_000;
+
+/// A port of the loopback address that is free, and another each time. Where a run begins to look is chance, so that two
+/// at one time do not find the same.
 fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
-    listener.local_addr().expect("a bound listener has an address").port()
+    static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(())));
+    let from_next = (0..PORTS).map(|_| NEXT.fetch_add(1, Ordering::Relaxed) % PORTS);
+    let mut ports = from_next.filter_map(|nth| Some(FIRST_PORT + u16::try_from(nth).ok()?));
+    ports.find(|port| TcpListener::bind(("127.0.0.1", *port)).is_ok()).expect("a port is free")
 }
 
 /// A program on the `PATH`.
