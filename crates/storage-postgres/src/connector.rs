@@ -2,7 +2,7 @@
 //! finds out when nobody is there any more.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use diesel::connection::CacheSize;
@@ -18,6 +18,7 @@ use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::driver::{Owner, drive};
 use crate::limits::Limits;
+use crate::lock::lock;
 use crate::turnover::Turnover;
 use crate::url::{Url, chain};
 use crate::{PostgresConfig, SetupError, hosts, tls};
@@ -192,24 +193,20 @@ impl Connector {
 
     /// The address that let in last comes first: another one may take all of its time to let in nobody.
     async fn open_first(&self, mut addresses: Vec<Config>) -> Result<AsyncPgConnection, Vec<Failure>> {
-        let last = self.address().clone();
+        let last = lock(&self.address).clone();
         let first = addresses.iter().position(|address| last.as_ref() == Some(address));
         addresses.rotate_left(first.unwrap_or(0));
         let mut failures = Vec::new();
         for address in addresses {
             match self.in_time(&address, self.open(&address)).await {
                 Ok(opened) => {
-                    *self.address() = Some(address);
+                    *lock(&self.address) = Some(address);
                     return Ok(opened);
                 }
                 Err(error) => failures.push((address, error)),
             }
         }
         Err(failures)
-    }
-
-    fn address(&self) -> MutexGuard<'_, Option<Config>> {
-        self.address.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn in_time<T>(

@@ -4,7 +4,7 @@
 //! and the socket finds nothing wrong.
 
 use std::pin::pin;
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use diesel::connection::{Instrumentation, InstrumentationEvent};
@@ -14,6 +14,8 @@ use metrics::counter;
 use tokio::time::sleep;
 use tokio_postgres::tls::TlsStream;
 use tokio_postgres::{Connection, Socket};
+
+use crate::lock::lock;
 
 /// How often it is looked whether the server says nothing, and whether anybody still has the connection.
 const LOOK: Duration = Duration::from_millis(500);
@@ -31,7 +33,7 @@ impl Instrumentation for Owner {
             InstrumentationEvent::FinishQuery { .. } => None,
             _ => return,
         };
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = asked;
+        *lock(&self.0) = asked;
     }
 }
 
@@ -70,7 +72,7 @@ async fn silent(owner: Weak<Mutex<Asked>>, silence: Option<Duration>) -> Option<
     let mut late = None;
     loop {
         sleep(LOOK).await;
-        let asked = *owner.upgrade()?.lock().unwrap_or_else(PoisonError::into_inner);
+        let asked = *lock(&*owner.upgrade()?);
         let before = late;
         late = asked.filter(|asked| silence.is_some_and(|silence| asked.elapsed() > silence));
         if late.is_some() && late == before {

@@ -3,17 +3,17 @@
 //!
 //! There is nothing that a line promises: what it does not answer, soon, the pool does.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use diesel_async::AsyncPgConnection;
 use futures_core::future::BoxFuture;
-use tokio::runtime::{Handle, Id};
 use tokio::time::{sleep, timeout};
 
 use crate::connector::Connector;
 use crate::error::{Error, Fault};
+use crate::lock::lock;
+use crate::per_runtime::PerRuntime;
 use crate::pool::{Pool, life};
 
 /// How long nobody tries to open a line that could not be opened, or that was slow.
@@ -30,11 +30,16 @@ pub(crate) struct Lines {
     /// How long a read waits for its answer on a line.
     patience: Duration,
     made: Instant,
-    places: Mutex<HashMap<Id, Place>>,
+    places: PerRuntime<Place>,
 }
 
 /// What a runtime has of a line.
-enum Place {
+type Place = Mutex<State>;
+
+#[derive(Default)]
+enum State {
+    #[default]
+    None,
     Opening,
     Open(Arc<Line>),
 }
@@ -48,7 +53,7 @@ struct Line {
 impl Lines {
     /// Opens nothing yet.
     pub(crate) fn new(pool: Pool, connector: Connector, patience: Duration) -> Self {
-        Self { pool, connector, patience, made: Instant::now(), places: Mutex::default() }
+        Self { pool, connector, patience, made: Instant::now(), places: PerRuntime::default() }
     }
 
     /// Reads on this runtime's line; by the pool where there is none, or where it is lost or slow.
@@ -107,16 +112,16 @@ impl Lines {
         if self.pool.by_transaction {
             return None;
         }
-        let here = Handle::current().id();
-        let mut places = self.places();
-        match places.get(&here) {
-            Some(Place::Opening) => return None,
-            Some(Place::Open(line)) if self.is_of_use(line) => return Some(Arc::clone(line)),
-            Some(Place::Open(_)) | None => {}
+        let place = self.places.get(Place::default);
+        let mut state = lock(&place);
+        match &*state {
+            State::Opening => return None,
+            State::Open(line) if self.is_of_use(line) => return Some(Arc::clone(line)),
+            State::Open(_) | State::None => {}
         }
-        places.insert(here, Place::Opening);
-        drop(places);
-        self.open(here, Duration::ZERO);
+        *state = State::Opening;
+        drop(state);
+        self.open(place, Duration::ZERO);
         None
     }
 
@@ -126,50 +131,41 @@ impl Lines {
 
     /// Puts another in the place of this runtime's line, if it is still this one.
     fn replace(self: &Arc<Self>, line: &Arc<Line>, after: Duration) {
-        let here = Handle::current().id();
-        let mut places = self.places();
-        if let Some(place) = places.get_mut(&here)
-            && matches!(place, Place::Open(open) if Arc::ptr_eq(open, line))
-        {
-            *place = Place::Opening;
-            drop(places);
-            self.open(here, after);
+        let place = self.places.get(Place::default);
+        let mut state = lock(&place);
+        if matches!(&*state, State::Open(open) if Arc::ptr_eq(open, line)) {
+            *state = State::Opening;
+            drop(state);
+            self.open(place, after);
         }
     }
 
     /// Opens a line, as a task of its own: whoever needs one does not wait for it. One that cannot be opened is tried
     /// again by whoever reads after a pause.
-    fn open(self: &Arc<Self>, here: Id, after: Duration) {
-        let opening = Opening { lines: Arc::clone(self), here };
+    fn open(self: &Arc<Self>, place: Arc<Place>, after: Duration) {
+        let (lines, opening) = (Arc::clone(self), Opening(place));
         tokio::spawn(async move {
             sleep(after).await;
             let opened = Instant::now();
-            match opening.lines.connector.connect_here().await {
+            match lines.connector.connect_here().await {
                 Ok(connection) => {
-                    let line = Line { connection, opened, life: life(opened, opening.lines.made) };
-                    opening.lines.places().insert(here, Place::Open(Arc::new(line)));
+                    let line = Line { connection, opened, life: life(opened, lines.made) };
+                    *lock(&opening.0) = State::Open(Arc::new(line));
                 }
                 Err(_away) => sleep(PAUSE).await,
             }
         });
     }
-
-    fn places(&self) -> MutexGuard<'_, HashMap<Id, Place>> {
-        self.places.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// A line that is being opened; where that comes to nothing, also as its runtime ends, somebody else may try.
-struct Opening {
-    lines: Arc<Lines>,
-    here: Id,
-}
+/// Where a line is being opened; where that comes to nothing, also as its runtime ends, somebody else may try.
+struct Opening(Arc<Place>);
 
 impl Drop for Opening {
     fn drop(&mut self) {
-        let mut places = self.lines.places();
-        if let Some(Place::Opening) = places.get(&self.here) {
-            places.remove(&self.here);
+        let mut state = lock(&self.0);
+        if let State::Opening = *state {
+            *state = State::None;
         }
     }
 }

@@ -98,6 +98,12 @@ impl Pool {
         gauge!("roster_database_connections_pending", "pool" => POOL).set(number(status.waiting));
     }
 
+    /// Whether no connection is lent, or being opened for whoever is to have it.
+    pub(crate) fn is_free(&self) -> bool {
+        let status = self.connections.status();
+        status.waiting == 0 && status.available == status.size
+    }
+
     pub(crate) async fn get(&self) -> Result<Lease, Error> {
         let asked = Instant::now();
         let lent = self.connections.get().await;

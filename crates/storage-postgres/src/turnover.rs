@@ -1,10 +1,12 @@
 //! After a failover, connections to a server that takes no writes any more, or that hangs, are replaced, those too that
 //! are in use when it is found out.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
+
+use crate::lock::lock;
 
 /// How often connections are replaced at the most, where no server takes writes.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -16,7 +18,7 @@ pub(crate) struct Turnover(Arc<Mutex<Option<Instant>>>);
 impl Turnover {
     /// Those that are open now are of no use.
     pub(crate) fn begin(&self) {
-        let mut since = self.since();
+        let mut since = lock(&self.0);
         if since.is_none_or(|since| since.elapsed() >= PAUSE) {
             *since = Some(Instant::now());
         }
@@ -34,17 +36,13 @@ impl Turnover {
 
     /// Those that were opened before are of no use.
     pub(crate) fn begin_at(&self, at: Instant) {
-        let mut since = self.since();
+        let mut since = lock(&self.0);
         *since = (*since).max(Some(at));
     }
 
     /// Whether a connection that was opened then is of no use.
     pub(crate) fn is_past(&self, opened: Instant) -> bool {
-        self.since().is_some_and(|since| opened < since)
-    }
-
-    fn since(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.0).is_some_and(|since| opened < since)
     }
 }
 
