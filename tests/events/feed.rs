@@ -18,6 +18,7 @@ suite![
     what_changes_nothing_or_fails_is_no_event,
     nothing_is_lost_or_told_twice_while_writers_write,
     who_reads_the_list_can_follow_on_without_loss,
+    a_page_has_a_hundred_events_or_as_many_as_are_asked_for,
     a_last_page_has_no_link,
     a_link_keeps_the_size_of_the_page,
     a_part_begins_after_a_position_or_with_the_oldest,
@@ -160,6 +161,19 @@ async fn who_reads_the_list_can_follow_on_without_loss(roster: Roster) {
             }
         }
         assert_eq!(copy, expected, "a copy made at {position} has missed something");
+    }
+}
+
+async fn a_page_has_a_hundred_events_or_as_many_as_are_asked_for(roster: Roster) {
+    let lines: Vec<_> = (0..1_001).map(|nth| new_user(&format!("user{nth}")).to_string()).collect();
+    let import = roster.request("POST", &format!("{USERS}/import?report=errors"));
+    let report = import.body("application/x-ndjson", lines.join("\n")).await.lines();
+    assert_eq!(report.last().expect("a summary")["created"], 1_001);
+    roster.fed_up_to(1_001).await;
+
+    for (query, count) in [("", 100), ("limit=1000", 1_000), ("limit=101", 101)] {
+        let page = roster.feed(query).await;
+        assert_eq!((page.events.len(), page.link.is_some()), (count, true), "{query:?}");
     }
 }
 

@@ -15,6 +15,7 @@ suite![
     the_same_event_five_times_takes_effect_once,
     events_take_effect_once_though_the_service_is_killed_amid_them,
     what_can_never_succeed_is_a_dead_letter_and_holds_up_no_other,
+    what_is_refused_over_http_is_no_dead_letter,
     a_store_that_is_away_holds_events_until_it_is_back,
     an_event_that_waits_for_long_is_held_and_nothing_overtakes_it,
     an_event_that_is_too_large_to_be_kept_is_cut,
@@ -155,6 +156,22 @@ async fn what_can_never_succeed_is_a_dead_letter_and_holds_up_no_other(WithNats(
     assert_eq!(dead.len(), 4);
     assert_eq!(dead[0].payload, b"no JSON");
     assert_eq!(dead[3].payload, b"\xff\xfe");
+}
+
+/// Whoever sent it was told. What comes by the broker after it is the first there.
+async fn what_is_refused_over_http_is_no_dead_letter(WithNats(database, nats): WithNats) {
+    let roster = serving(&database, &nats).serve().await;
+    let context = nats.client().await;
+    has_stream(&context).await;
+    let bad = event("1", "saved", "ada", "A").to_string();
+    let sent = roster.request("POST", "/api/v1/events").body("application/cloudevents+json", bad);
+    sent.await.violated_fields(&["data.name"]);
+    publish(&context, "directory.people.saved", "no JSON").await;
+    tell(&context, &event("2", "saved", "bob", "Bob")).await;
+
+    until("the good one is applied", async || names(&roster).await == ["Bob"]).await;
+    let dead = messages(&context, "ROSTER_DEAD_LETTERS").await;
+    assert_eq!(dead.iter().map(|letter| &*letter.payload).collect::<Vec<_>>(), [b"no JSON"]);
 }
 
 async fn a_store_that_is_away_holds_events_until_it_is_back(

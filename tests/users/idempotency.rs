@@ -1,12 +1,15 @@
 //! `Idempotency-Key` on `POST /users`.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use crate::kit::{
-    Answer, Database, Http, Program, Roster, USERS, User, all_users, new_user, suite, times, user_path,
+    Answer, Database, Http, OnPostgres, Program, Roster, USERS, User, all_users, new_user, suite, times,
+    user_path,
 };
 
 suite![
@@ -18,6 +21,7 @@ suite![
     what_is_no_key_is_malformed,
     only_a_created_user_takes_the_key,
     of_twenty_concurrent_repeats_one_makes_a_user,
+    a_repeat_of_what_is_in_progress_waits_for_it,
     a_key_is_free_again_when_it_expires,
     a_retry_after_a_crash_never_makes_a_second_user,
 ];
@@ -145,6 +149,23 @@ async fn of_twenty_concurrent_repeats_one_makes_a_user(roster: Roster) {
     eprintln!("{keys} keys, {} users", all_users(&roster).await.len());
     assert_eq!(all_users(&roster).await.len(), keys);
     assert_eq!(roster.events().await.len(), keys);
+}
+
+/// The first has its receipt, and waits for the table of users.
+async fn a_repeat_of_what_is_in_progress_waits_for_it(OnPostgres(database): OnPostgres) {
+    let settings = ["--database-statement-timeout", "60", "--request-timeout", "60"];
+    let roster = Program::serving(&database).and(settings).serve().await;
+    let locked = database.execute("BEGIN; LOCK TABLE users IN SHARE MODE; SELECT pg_sleep(1); COMMIT");
+    let twice = async {
+        sleep(Duration::from_millis(300)).await;
+        let ada = new_user("ada");
+        join_all((0..2).map(|_| send(&roster, "key", &ada))).await
+    };
+    let ((), answers) = tokio::join!(locked, twice);
+
+    let (replayed, made): (Vec<_>, Vec<_>) = answers.into_iter().partition(is_replayed);
+    let ([replayed], [made]) = (replayed.as_slice(), made.as_slice()) else { panic!("{made:?}") };
+    replay(replayed, &made.user(201));
 }
 
 async fn a_key_is_free_again_when_it_expires(roster: Roster) {
