@@ -40,7 +40,7 @@ const SETTINGS: [(&str, &str); 16] = [
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 20] = [
+const BAD: [(&str, &str, &str); 21] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
@@ -57,6 +57,7 @@ const BAD: [(&str, &str, &str); 20] = [
     ("--trusted-proxies", "ROSTER_TRUSTED_PROXIES", "localhost"),
     ("--proxy-header", "ROSTER_PROXY_HEADER", "via"),
     ("--shutdown-grace", "ROSTER_SHUTDOWN_GRACE", "-1"),
+    ("--events-retention", "ROSTER_EVENTS_RETENTION", "3000000"),
     ("--log-format", "ROSTER_LOG_FORMAT", "xml"),
     ("--log", "ROSTER_LOG", "verbose"),
     ("--directory-url", "DIRECTORY_URL", "http://directory.example.org"),

@@ -2,6 +2,8 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::several;
+
 /// Where events go, and how long they are kept.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Events")]
@@ -52,7 +54,5 @@ impl fmt::Debug for EventsConfig {
 
 /// A number of days, with or without a fraction.
 fn days(text: &str) -> Result<Duration, &'static str> {
-    let days = text.parse::<f64>().ok().filter(|days| *days > 0.0);
-    days.and_then(|days| Duration::try_from_secs_f64(days * 86_400.0).ok())
-        .ok_or("must be a number of days, such as 7 or 0.5")
+    several(text, 86_400.0).ok_or("must be a number of days, such as 7 or 0.5, and thirty years at the most")
 }

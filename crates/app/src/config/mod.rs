@@ -49,13 +49,16 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
 }
 
-/// The longest that a setting may let anything take: some thirty years, which can be added to any time.
-const LONGEST: f64 = 1e9;
+/// The longest that a setting may let anything take: thirty years, which can be added to any time.
+const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// A number of seconds, with or without a fraction.
 fn seconds(text: &str) -> Result<Duration, &'static str> {
-    let seconds = text.parse().ok().filter(|seconds| *seconds > 0.0 && *seconds <= LONGEST);
-    seconds
-        .and_then(|seconds| Duration::try_from_secs_f64(seconds).ok())
-        .ok_or("must be a number of seconds, such as 10 or 0.5")
+    several(text, 1.0).ok_or("must be a number of seconds, such as 10 or 0.5, and thirty years at the most")
+}
+
+/// A number of times so many seconds.
+fn several(text: &str, seconds: f64) -> Option<Duration> {
+    let times = text.parse::<f64>().ok().filter(|times| *times > 0.0)?;
+    Duration::try_from_secs_f64(times * seconds).ok().filter(|duration| *duration <= LONGEST)
 }

@@ -94,7 +94,7 @@ impl Code {
             ),
             Self::RateLimited => (
                 "More requests were sent than may be, in that time, with this credential or from this address.",
-                "Send the same request again after as many seconds as Retry-After says; RateLimit tells, with each answer to a request that is let in, how many are left.",
+                "Send the same request again after as many seconds as Retry-After says; RateLimit, on each answer that has it, tells how many are left.",
                 "Too many requests; the next one may be sent later",
             ),
             Self::Internal => (
