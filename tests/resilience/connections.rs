@@ -93,9 +93,10 @@ async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(
 async fn users_are_made_by_the_pool_where_no_other_connection_is_to_be_had(
     OfFewConnections(server): OfFewConnections,
 ) {
-    let settings = ["--database-pool-size", "4", "--keep-alive", "60"];
-    let roster = Program::by_default(server.url()).and(settings).serve().await;
-    let reads = join_all((0..40).map(|_| roster.get(&format!("{USERS}?name=ada")).into_future()));
+    let settings = ["--database-pool-size", "1", "--database-pool-wait", "30", "--request-timeout", "60"];
+    let program = Program::by_default(server.url()).and(settings).and(["--keep-alive", "60"]);
+    let roster = program.serve().await;
+    let reads = join_all((0..40).map(|_| roster.get(USERS).into_future()));
     for answer in reads.await {
         answer.any_body(200);
     }

@@ -6,7 +6,7 @@ use futures_util::future::join_all;
 use serde_json::json;
 use tokio::time::{sleep, timeout};
 
-use super::{SECONDS, nothing_is_lost, unavailable, until, works_again};
+use super::{SECONDS, WRITING, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{Gateway, OwnPostgres, Program, Replicated, USERS, Writers, new_user, suite, user_path};
 
 suite![
@@ -104,11 +104,7 @@ async fn connections_to_a_primary_that_was_demoted_are_replaced(servers: Replica
     writers.acknowledged(100).await;
 
     servers.primary.execute(&READ_ONLY).await;
-    until("writes in flight have ended", async || {
-        let writing = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
-        servers.primary.count(writing).await == 0
-    })
-    .await;
+    until("writes in flight have ended", async || servers.primary.count(WRITING).await == 0).await;
     promote(&servers, &writers).await;
 
     until("the old primary is left alone", async || sessions(&servers.primary).await == 0).await;
@@ -138,18 +134,31 @@ async fn a_standby_that_a_name_led_to_for_a_while_is_left_by_reads_too(servers: 
     let name = Gateway::to(servers.primary.url()).await;
     let roster = Program::by_default(&name.url(servers.primary.url())).serve().await;
     let path = user_path(roster.user("ada").await.id);
-    let read = async || join_all((0..40).map(|_| roster.get(&path).into_future())).await;
+    let read = async || join_all((0..100).map(|_| roster.get(&path).into_future())).await;
+    let together = "query LIKE 'SELECT asked.%'";
 
+    until("all that is to be written is", async || {
+        servers.primary.count("SELECT published FROM event_mark").await == 1
+    })
+    .await;
     name.lead_to(servers.standby.url());
     name.cut();
+    until("the primary is left", async || sessions(&servers.primary).await == 0).await;
     name.open();
+    // For longer than connections are left alone where no server takes writes.
     for _ in 0..30 {
         read().await;
         sleep(Duration::from_millis(100)).await;
     }
+    until("the standby is read", async || {
+        read().await;
+        let reading = format!("SELECT count(*) FROM pg_stat_activity WHERE {together}");
+        servers.standby.count(&reading).await > 0
+    })
+    .await;
     name.lead_to(servers.primary.url());
-    // Whoever writes is among those that find out by themselves.
-    let others = "application_name = 'roster' AND query NOT LIKE 'SELECT asked.%'";
+    // Whoever writes is among the others, and finds out by itself.
+    let others = format!("application_name = 'roster' AND NOT {together}");
     let end = format!("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {others}");
     servers.standby.execute(&[&end]).await;
     assert!(sessions(&servers.standby).await > 0, "the standby is not read");

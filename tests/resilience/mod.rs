@@ -48,6 +48,9 @@ const SOON: Duration = Duration::from_secs(5);
 /// The same, for a recovery.
 const SECONDS: Duration = Duration::from_secs(15);
 
+/// How many sessions of a server have something to commit.
+const WRITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
+
 /// Every kind of request is told, soon, that the store does not answer; and that is all that clients are told.
 async fn is_unavailable(http: &Http) {
     let user = user_path(1);

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::time::sleep;
 
-use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
+use super::{SECONDS, WRITING, is_unavailable, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{
     Gateway, OfSlowCommits, OnPostgres, OwnPostgres, Program, Raw, USERS, Writers, new_user, suite, times,
     user_path,
@@ -19,9 +19,6 @@ suite![
     a_network_that_swallows_everything_does_not_hang_a_request,
     more_requests_than_connections_wait_their_turn,
 ];
-
-/// How many sessions have something to commit.
-const WRITING: &str = "SELECT count(*) FROM pg_stat_activity WHERE backend_xid IS NOT NULL";
 
 async fn a_service_survives_a_server_that_stops_and_starts(server: OwnPostgres) {
     let roster = Program::by_default(server.url()).serve().await;

@@ -155,13 +155,22 @@ async fn of_twenty_concurrent_repeats_one_makes_a_user(roster: Roster) {
 async fn a_repeat_of_what_is_in_progress_waits_for_it(OnPostgres(database): OnPostgres) {
     let settings = ["--database-statement-timeout", "60", "--request-timeout", "60"];
     let roster = Program::serving(&database).and(settings).serve().await;
-    let locked = database.execute("BEGIN; LOCK TABLE users IN SHARE MODE; SELECT pg_sleep(1); COMMIT");
-    let twice = async {
-        sleep(Duration::from_millis(300)).await;
-        let ada = new_user("ada");
-        join_all((0..2).map(|_| send(&roster, "key", &ada))).await
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    holder.batch_execute("BEGIN; LOCK TABLE users IN SHARE MODE").await.expect("it can be locked");
+
+    let ada = new_user("ada");
+    let twice = join_all((0..2).map(|_| send(&roster, "key", &ada)));
+    let released = async {
+        let waiting = format!(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
+        );
+        while server.count(&waiting).await < 2 {
+            sleep(Duration::from_millis(20)).await;
+        }
+        holder.batch_execute("ROLLBACK").await.expect("it can be let go");
     };
-    let ((), answers) = tokio::join!(locked, twice);
+    let (answers, ()) = tokio::join!(twice, released);
 
     let (replayed, made): (Vec<_>, Vec<_>) = answers.into_iter().partition(is_replayed);
     let ([replayed], [made]) = (replayed.as_slice(), made.as_slice()) else { panic!("{made:?}") };

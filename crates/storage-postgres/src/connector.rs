@@ -252,7 +252,7 @@ impl Connector {
         Ok(connection)
     }
 
-    /// Has a connection driven, for whoever has this.
+    /// Spawns what drives a connection, until the owner that this tells of is dropped.
     fn driven<T>(&self, client: &Client, connection: Connection<Socket, T>) -> Owner
     where
         T: TlsStream + Unpin + Send + 'static,

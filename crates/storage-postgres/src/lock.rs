@@ -1,6 +1,6 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-/// Locks what is as it should be whoever panicked with it.
+/// Locks, also after a panic of whoever had the lock: what is kept here is whole at every moment.
 pub(crate) fn lock<T>(locked: &Mutex<T>) -> MutexGuard<'_, T> {
     locked.lock().unwrap_or_else(PoisonError::into_inner)
 }

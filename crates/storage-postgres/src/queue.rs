@@ -24,7 +24,7 @@ impl<Asked, T> Default for Queue<Asked, T> {
 }
 
 impl<Asked, T> Queue<Asked, T> {
-    /// Waits for an answer. Where nobody serves those who wait, whoever comes has the turn to do so.
+    /// Adds one who waits, for what is told here. Where nobody serves those who wait, it is their turn to do so.
     pub(crate) fn join(self: &Arc<Self>, asked: Asked) -> (oneshot::Receiver<T>, Option<Turn<Asked, T>>) {
         let (answer, outcome) = oneshot::channel();
         let mut state = lock(&self.0);

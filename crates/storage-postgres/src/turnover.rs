@@ -24,12 +24,12 @@ impl Turnover {
         }
     }
 
-    /// Those that are open in a moment are of no use: they lead to a server that takes no writes, and where that is looked
-    /// for there may be another by then.
+    /// Does the same after a while: connections that lead to a standby now may lead to another server by then.
     pub(crate) fn begin_soon(&self) {
         let turnover = self.clone();
         tokio::spawn(async move {
-            sleep(PAUSE).await;
+            // One that began while a connection was being opened did not reach it, and is not to keep off this.
+            sleep(2 * PAUSE).await;
             turnover.begin();
         });
     }

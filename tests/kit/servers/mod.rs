@@ -37,13 +37,13 @@ pub(super) async fn remove_all(folder: &Folder) {
 /// tests. On the loopback address the password itself is as good.
 const PLAIN: &str = "password";
 
-/// Where ports are that no system gives to whoever asks for any, and how many: what is free there now, is when its
-/// server starts.
+/// Where ports are that Linux, as it is set up mostly, gives to nobody who asks for any, and how many: what is free there
+/// now is still free when its server starts.
 const FIRST_PORT: u16 = 10_000;
 const PORTS: u64 = 20_000;
 
 /// A port of the loopback address that is free, and another each time. Where a run begins to look is chance, so that two
-/// at one time do not find the same.
+/// at one time hardly find the same.
 fn free_port() -> u16 {
     static NEXT: LazyLock<AtomicU64> = LazyLock::new(|| AtomicU64::new(RandomState::new().hash_one(())));
     let from_next = (0..PORTS).map(|_| NEXT.fetch_add(1, Ordering::Relaxed) % PORTS);
