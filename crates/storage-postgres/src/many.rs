@@ -1,7 +1,6 @@
 //! Many creates in few round trips.
 
 use std::collections::{HashSet, VecDeque};
-use std::sync::Arc;
 
 use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser, User, Written};
@@ -42,7 +41,8 @@ pub(crate) async fn create(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result
             Ok(done) => outcomes.extend(done),
             Err(error) if outcomes.is_empty() => return Err(error),
             Err(error) => {
-                outcomes.extend(same(error, all - outcomes.len()));
+                let failed = UserRepositoryError::from(error).repeated(all - outcomes.len());
+                outcomes.extend(failed.map(Err));
                 break;
             }
         }
@@ -81,20 +81,4 @@ async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outco
         Err(error) if error.spares_connection() => Ok(vec![Err(error.into())]),
         Err(error) => Err(error),
     }
-}
-
-/// An error as often as there are creates that it failed.
-pub(crate) fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
-    let error = UserRepositoryError::from(error);
-    let passing = matches!(error, UserRepositoryError::Unavailable(_));
-    let shared = Arc::new(error);
-    std::iter::repeat_with(move || {
-        let source = Box::new(Arc::clone(&shared));
-        Err(if passing {
-            UserRepositoryError::Unavailable(source)
-        } else {
-            UserRepositoryError::Internal(source)
-        })
-    })
-    .take(times)
 }

@@ -17,7 +17,7 @@ use tokio::time::timeout;
 
 use crate::create_all::CreateAll;
 use crate::error::Error;
-use crate::many::{Outcome, same};
+use crate::many::Outcome;
 use crate::per_runtime::PerRuntime;
 use crate::pool::Pool;
 use crate::pools::Pools;
@@ -101,7 +101,10 @@ impl Shared {
             Err(error) if error.spares_connection() => {
                 join_all(together.0.into_iter().zip(answers).map(|create| self.once(None, create))).await;
             }
-            Err(error) => tell(answers, same(error, together.0.len())),
+            Err(error) => {
+                let failed = UserRepositoryError::from(error).repeated(answers.len());
+                tell(answers, failed.map(Err));
+            }
         }
     }
 

@@ -1,7 +1,5 @@
 //! Many creates in few transactions.
 
-use std::sync::Arc;
-
 use diesel::SqliteConnection;
 use diesel::connection::Connection;
 use roster_domain::ports::UserRepositoryError;
@@ -30,28 +28,13 @@ pub(crate) async fn create(writer: &Writer, asked: Vec<(NewUser, Commit)>) -> Re
             Ok(done) => outcomes.extend(done),
             Err(error) if outcomes.is_empty() => return Err(error),
             Err(error) => {
-                outcomes.extend(same(error, all - outcomes.len()));
+                let failed = UserRepositoryError::from(error).repeated(all - outcomes.len());
+                outcomes.extend(failed.map(Err));
                 break;
             }
         }
     }
     Ok(outcomes)
-}
-
-/// An error as often as there are creates that it failed.
-fn same(error: Error, times: usize) -> impl Iterator<Item = Outcome> {
-    let error = UserRepositoryError::from(error);
-    let passing = matches!(error, UserRepositoryError::Unavailable(_));
-    let shared = Arc::new(error);
-    std::iter::repeat_with(move || {
-        let source = Box::new(Arc::clone(&shared));
-        Err(if passing {
-            UserRepositoryError::Unavailable(source)
-        } else {
-            UserRepositoryError::Internal(source)
-        })
-    })
-    .take(times)
 }
 
 /// Creates in one transaction. One that fails takes back its own steps alone: there are none where its e-mail is taken

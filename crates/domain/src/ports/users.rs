@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use thiserror::Error;
@@ -136,4 +138,38 @@ pub enum UserRepositoryError {
     /// Anything else: what is stored breaks today's rules, or a query is wrong.
     #[error("the user store failed")]
     Internal(#[source] BoxError),
+}
+
+impl UserRepositoryError {
+    /// The failure of several writes at once, for each of so many.
+    pub fn repeated(self, times: usize) -> impl Iterator<Item = Self> {
+        let is_passing = matches!(self, Self::Unavailable(_));
+        let shared = Arc::new(self);
+        std::iter::repeat_with(move || {
+            let source = Box::new(Arc::clone(&shared));
+            if is_passing { Self::Unavailable(source) } else { Self::Internal(source) }
+        })
+        .take(times)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::chain;
+
+    #[test]
+    fn each_of_several_fails_as_all_did() {
+        let away = UserRepositoryError::Unavailable("nobody answers".into());
+        let broken = UserRepositoryError::Internal("it is broken".into());
+        for (failure, cause, is_passing) in [(away, "nobody answers", true), (broken, "it is broken", false)]
+        {
+            let failed: Vec<_> = failure.repeated(3).collect();
+            assert_eq!(failed.len(), 3);
+            for one in failed {
+                assert_eq!(matches!(one, UserRepositoryError::Unavailable(_)), is_passing);
+                assert!(chain(&one).ends_with(cause), "{}", chain(&one));
+            }
+        }
+    }
 }
