@@ -54,3 +54,15 @@ impl fmt::Debug for NatsConfig {
         f.debug_struct("NatsConfig").field("ack_wait", &self.ack_wait).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_the_longest() {
+        let pauses = NatsConfig::new("nats://localhost").pauses().take(8);
+        let pauses: Vec<_> = pauses.map(|pause| pause.as_millis()).collect();
+        assert_eq!(pauses, [100, 200, 400, 800, 1_600, 3_200, 5_000, 5_000]);
+    }
+}
