@@ -141,7 +141,8 @@ mod tests {
             (["--listen=nowhere"], "--listen (ROSTER_LISTEN): invalid socket address syntax"),
             (
                 ["--request-timeout=soon"],
-                "--request-timeout (ROSTER_REQUEST_TIMEOUT): must be a number of seconds, such as 10 or 0.5",
+                "--request-timeout (ROSTER_REQUEST_TIMEOUT): must be a number of seconds, such as 10 or 0.5, \
+                 up to thirty years",
             ),
             (
                 ["--database-pool-size=0"],

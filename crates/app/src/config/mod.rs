@@ -54,7 +54,7 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// A number of seconds, with or without a fraction.
 fn seconds(text: &str) -> Result<Duration, &'static str> {
-    several(text, 1.0).ok_or("must be a number of seconds, such as 10 or 0.5, and thirty years at the most")
+    several(text, 1.0).ok_or("must be a number of seconds, such as 10 or 0.5, up to thirty years")
 }
 
 /// A number of times so many seconds.
