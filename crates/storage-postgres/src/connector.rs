@@ -257,8 +257,9 @@ impl Connector {
     where
         T: TlsStream + Unpin + Send + 'static,
     {
-        // A standby says so, where it is of PostgreSQL 14 or newer. No read would find it out.
-        if connection.parameter("in_hot_standby") == Some("on") {
+        // A standby says so, where it is of PostgreSQL 14 or newer. No read would find it out; unless one is asked for.
+        let is_standby = connection.parameter("in_hot_standby") == Some("on");
+        if is_standby && self.config.get_target_session_attrs() != TargetSessionAttrs::ReadOnly {
             self.turnover.begin_soon();
         }
         let (connector, under_way) = (self.clone(), client.cancel_token());
