@@ -127,6 +127,13 @@ impl Database {
         }
     }
 
+    /// How many sessions in it wait for a lock that somebody else has.
+    pub(crate) async fn waiting(&self) -> i64 {
+        let (server, name) = self.server();
+        let waiting = format!("datname = '{name}' AND wait_event_type = 'Lock'");
+        server.count(&format!("SELECT count(*) FROM pg_stat_activity WHERE {waiting}")).await
+    }
+
     /// What is in it, past the program.
     pub(crate) fn ports(&self) -> Ports {
         match self.backend() {

@@ -27,7 +27,6 @@ suite![
     requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served,
 ];
 
-const SESSIONS: &str = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'roster'";
 const TERMINATE: &str =
     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'roster'";
 
@@ -81,7 +80,7 @@ async fn a_server_without_a_connection_to_spare_is_unavailable(OfFewConnections(
     let roster = Program::by_default(server.url()).and(["--database-pool-size", "4"]).serve().await;
     let ada = roster.user("ada").await;
 
-    let taken = in_the_place_of(&server, TERMINATE, SESSIONS).await;
+    let taken = in_the_place_of(&server, "application_name = 'roster'").await;
     is_unavailable(&roster).await;
     drop(taken);
 
@@ -105,26 +104,27 @@ async fn users_are_made_by_the_pool_where_no_other_connection_is_to_be_had(
     let own: Vec<_> = sessions(&server).await.difference(&pool).map(ToString::to_string).collect();
     assert!(!own.is_empty(), "there is none but those of the pool");
 
-    let own = format!("FROM pg_stat_activity WHERE pid IN ({})", own.join(", "));
-    let end = format!("SELECT pg_terminate_backend(pid) {own}");
-    let _taken = in_the_place_of(&server, &end, &format!("SELECT count(*) {own}")).await;
+    let _taken = in_the_place_of(&server, &format!("pid IN ({})", own.join(", "))).await;
 
     let creates = (0..8).map(|nth| roster.post(USERS, &new_user(&format!("new{nth}"))).into_future());
     join_all(creates).await.iter().for_each(|created| drop(created.user(201)));
 }
 
-/// Ends sessions, until none is left, and has others in the place of those, and of all that are to be had.
-async fn in_the_place_of(server: &OwnPostgres, end: &str, left: &str) -> Vec<Client> {
+/// Ends the sessions of which this is true, until none is left, and has others in the place of those, and of all that are
+/// to be had.
+async fn in_the_place_of(server: &OwnPostgres, sessions: &str) -> Vec<Client> {
+    let of_sessions = |what: &str| format!("SELECT {what} FROM pg_stat_activity WHERE {sessions}");
+    let (end, left) = (of_sessions("pg_terminate_backend(pid)"), of_sessions("count(*)"));
     let own = server.client().await.expect("there is one to spare");
     let (mut taken, mut unchanged) = (Vec::new(), 0);
     // A session that ends is told of no more some time before another one can have its place.
     while unchanged < 5 {
-        own.batch_execute(end).await.expect("it can end others");
+        own.batch_execute(&end).await.expect("it can end others");
         let before = taken.len();
         while let Ok(client) = server.client().await {
             taken.push(client);
         }
-        let left: i64 = own.query_one(left, &[]).await.expect("it can be asked").get(0);
+        let left: i64 = own.query_one(&left, &[]).await.expect("it can be asked").get(0);
         unchanged = if left == 0 && taken.len() == before { unchanged + 1 } else { 0 };
         sleep(Duration::from_millis(20)).await;
     }
@@ -260,11 +260,7 @@ async fn short_reads_are_answered_though_every_connection_of_the_pool_is_in_use(
 
 /// Until a change in this database waits for somebody else.
 async fn a_change_waits_in(database: &Database) {
-    let (server, name) = database.server();
-    let waits = format!(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
-    );
-    until("the change waits", async || server.count(&waits).await == 1).await;
+    until("the change waits", async || database.waiting().await == 1).await;
 }
 
 /// Whether a user and the list are read by many at once; those that are not are unavailable.

@@ -162,10 +162,7 @@ async fn a_repeat_of_what_is_in_progress_waits_for_it(OnPostgres(database): OnPo
     let ada = new_user("ada");
     let twice = join_all((0..2).map(|_| send(&roster, "key", &ada)));
     let released = async {
-        let waiting = format!(
-            "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND wait_event_type = 'Lock'"
-        );
-        while server.count(&waiting).await < 2 {
+        while database.waiting().await < 2 {
             sleep(Duration::from_millis(20)).await;
         }
         holder.batch_execute("ROLLBACK").await.expect("it can be let go");
