@@ -1,5 +1,7 @@
 //! What becomes of creates that share a transaction on PostgreSQL where somebody else is in the way of one of them.
 
+use std::time::Duration;
+
 use roster_domain::ports::{UserRepository, UserRepositoryError};
 use roster_domain::{Commit, Email, Name, NewUser, Receipt, Timestamp, Written};
 use roster_storage_postgres::{Postgres, PostgresConfig};
@@ -15,7 +17,7 @@ fn once(local: &str) -> (NewUser, Commit) {
         scope: "test".to_owned(),
         key: local.to_owned(),
         fingerprint: [1; 32],
-        expires_at: at.plus_seconds(60),
+        expires_at: at.plus(Duration::from_secs(60)),
     };
     (NewUser { email, name: Name::parse("Ada").expect("it is one") }, Commit::at(at).once(receipt))
 }

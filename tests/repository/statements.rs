@@ -1,6 +1,8 @@
 //! What PostgreSQL is asked to prepare: each statement once for a connection, however often it is done, but for those that
 //! are planned anew on purpose.
 
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use roster_domain::ports::{EventLog, HealthCheck, Outbox, UserRepository};
 use roster_domain::{
@@ -133,7 +135,7 @@ fn new(email: &str) -> NewUser {
 
 fn receipt(key: &str) -> Receipt {
     let (scope, key) = ("test".to_owned(), key.to_owned());
-    Receipt { scope, key, fingerprint: [1; 32], expires_at: now().plus_seconds(60) }
+    Receipt { scope, key, fingerprint: [1; 32], expires_at: now().plus(Duration::from_secs(60)) }
 }
 
 fn commit(key: Option<&str>) -> Commit {

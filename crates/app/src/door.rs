@@ -11,7 +11,6 @@ use std::time::Duration;
 use actix_web::dev::ServerHandle;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use socket2::Socket;
-use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 use tracing::warn;
 
@@ -21,39 +20,8 @@ const HANDSHAKE: Duration = Duration::from_millis(200);
 /// How long the server is given to accept whoever is there, however busy it is.
 const ACCEPT: Duration = Duration::from_secs(2);
 
-/// The address that is listened on, and the connections that came in by it.
-#[derive(Clone)]
-pub(crate) struct Connections(watch::Sender<usize>);
-
-/// One connection, for as long as this is kept.
-pub(crate) struct Connection(Connections);
-
 /// A listening socket that the server accepts from.
 pub(crate) struct Door(Socket);
-
-impl Connections {
-    pub(crate) fn none() -> Self {
-        Self(watch::Sender::new(0))
-    }
-
-    /// Counts one more.
-    pub(crate) fn opened(&self) -> Connection {
-        self.0.send_modify(|open| *open += 1);
-        Connection(self.clone())
-    }
-
-    /// Ends once all were closed.
-    pub(crate) async fn closed(&self) {
-        // The sender is in `self`.
-        let _ = self.0.subscribe().wait_for(|open| *open == 0).await;
-    }
-}
-
-impl Drop for Connection {
-    fn drop(&mut self) {
-        self.0.0.send_modify(|open| *open -= 1);
-    }
-}
 
 impl Door {
     pub(crate) fn of(listener: &TcpListener) -> io::Result<Self> {

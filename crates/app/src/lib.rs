@@ -10,6 +10,7 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod config;
+mod connections;
 mod door;
 mod failure;
 #[cfg(any(test, fuzzing))]
@@ -20,8 +21,10 @@ mod no_broker;
 mod no_directory;
 mod open_files;
 mod ops;
+mod outage;
+mod outgoing;
+mod runtime;
 pub mod server;
-pub mod setup;
 pub mod telemetry;
 pub mod wiring;
 

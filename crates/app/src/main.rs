@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use mimalloc::MiMalloc;
 use roster::cli::{Cli, Command};
 use roster::telemetry::logging;
-use roster::{commands, server, setup};
+use roster::{commands, server};
 
 /// A request takes some sixty small pieces of memory and gives them back: the system's allocator would be a tenth
 /// of what it costs.
@@ -20,8 +20,8 @@ fn main() -> ExitCode {
     let log = logging::Finished;
     let done = match cli.command.unwrap_or_default() {
         Command::Serve => server::serve(cli.config).map(|()| ExitCode::SUCCESS),
-        Command::Migrate => setup::migrate(cli.config).map(|()| ExitCode::SUCCESS),
-        Command::OpenApi => setup::print_openapi().map(|()| ExitCode::SUCCESS),
+        Command::Migrate => commands::migrate(cli.config).map(|()| ExitCode::SUCCESS),
+        Command::OpenApi => commands::openapi().map(|()| ExitCode::SUCCESS),
         Command::Import(args) => commands::import(&cli.config, &args),
         Command::Export(args) => commands::export(&cli.config, &args),
         Command::Doctor => commands::doctor(&cli.config),

@@ -17,13 +17,15 @@ use tracing::{info, warn};
 use crate::access::Gatekeeper;
 use crate::background::Background;
 use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
-use crate::door::{Connections, Door};
+use crate::connections::Connections;
+use crate::door::Door;
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Shared, Streams};
+use crate::open_files;
 use crate::ops::Ops;
+use crate::runtime::runtime;
 use crate::telemetry::{Telemetry, logging};
 use crate::wiring::{self, Services};
-use crate::{open_files, setup};
 
 /// How many connections may wait to be accepted.
 const BACKLOG: u32 = 1024;
@@ -44,7 +46,7 @@ const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}
 ///
 /// Where a setting is wrong, or something that the program stands on cannot be had.
 pub fn serve(config: Config) -> Result<(), Failure> {
-    let runtime = setup::runtime()?;
+    let runtime = runtime()?;
     let telemetry = Telemetry::start(&config, runtime.handle())?;
     let served = runtime.block_on(run(config, &telemetry));
     telemetry.stop();

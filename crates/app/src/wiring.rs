@@ -11,7 +11,7 @@ use roster_domain::ports::{
     UserRepository,
 };
 use roster_domain::services::{DirectoryService, FeedService, ImportService, InboundService, UserService};
-use roster_events_nats::{Nats, NatsConfig, SetupError};
+use roster_events_nats::{Nats, NatsConfig, SetupError as NatsSetupError};
 use roster_storage_postgres::{Postgres, PostgresConfig, SetupError as PostgresSetupError};
 use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
@@ -219,8 +219,8 @@ async fn nats(config: &EventsConfig) -> Result<Option<Nats>, Failure> {
     nats.credentials.clone_from(&config.nats_credentials);
     let connected = Nats::connect(nats).await;
     connected.map(Some).map_err(|error| match error {
-        SetupError::Credentials { .. } => Failure::setting(EventsConfig::NATS_CREDENTIALS, error),
-        SetupError::Url | SetupError::Client(_) => Failure::setting(EventsConfig::NATS_URL, error),
+        NatsSetupError::Credentials { .. } => Failure::setting(EventsConfig::NATS_CREDENTIALS, error),
+        NatsSetupError::Url | NatsSetupError::Client(_) => Failure::setting(EventsConfig::NATS_URL, error),
     })
 }
 

@@ -177,6 +177,7 @@ mod leak;
 mod matcher;
 mod middleware;
 mod mode;
+mod percent;
 mod redirect;
 mod session;
 mod store;

@@ -12,7 +12,7 @@ pub struct Vcr {
 }
 
 impl Vcr {
-    /// Starts with vcrpy's defaults.
+    /// Starts with the defaults, which [`VcrBuilder`] tells of each setting.
     pub fn builder() -> VcrBuilder {
         VcrBuilder::default()
     }

@@ -36,6 +36,24 @@ enum State {
     },
 }
 
+/// How a circuit is, in the log by its name and in metrics by its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Circuit {
+    Closed,
+    HalfOpen,
+    Open,
+}
+
+impl Circuit {
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Closed => "closed",
+            Self::HalfOpen => "half-open",
+            Self::Open => "open",
+        }
+    }
+}
+
 /// What became of the calls of late.
 #[derive(Debug, Default)]
 struct Record {
@@ -83,12 +101,12 @@ impl Breaker {
         Ok(Permit { breaker: self, is_probe })
     }
 
-    /// What the state is called in the log and in metrics: a number, and a word.
-    pub(crate) fn state_name(&self) -> (u8, &'static str) {
+    /// How the circuit is at this moment.
+    pub(crate) fn circuit(&self) -> Circuit {
         match &*self.state() {
-            State::Closed(_) => (0, "closed"),
-            State::HalfOpen { .. } => (1, "half-open"),
-            State::Open { .. } => (2, "open"),
+            State::Closed(_) => Circuit::Closed,
+            State::HalfOpen { .. } => Circuit::HalfOpen,
+            State::Open { .. } => Circuit::Open,
         }
     }
 
@@ -176,7 +194,7 @@ mod tests {
         for failed in [true, true, true, true, false, true, true, true, true] {
             assert!(call(&breaker, failed));
         }
-        assert_eq!(breaker.state_name().1, "closed");
+        assert_eq!(breaker.circuit(), Circuit::Closed);
         assert!(call(&breaker, true));
         assert_eq!(breaker.enter().err(), Some(Refused { retry_after: OPEN_FOR }));
         advance(Duration::from_secs(4)).await;
@@ -190,9 +208,9 @@ mod tests {
             assert!(call(&breaker, false) && call(&breaker, true));
         }
         assert!(call(&breaker, false));
-        assert_eq!(breaker.state_name().1, "closed");
+        assert_eq!(breaker.circuit(), Circuit::Closed);
         assert!(call(&breaker, true), "the tenth call, the fifth that failed");
-        assert_eq!(breaker.state_name().1, "open");
+        assert_eq!(breaker.circuit(), Circuit::Open);
     }
 
     #[tokio::test(start_paused = true)]
@@ -203,7 +221,7 @@ mod tests {
         }
         advance(WINDOW + Duration::from_millis(1)).await;
         assert!(call(&breaker, false) && call(&breaker, true));
-        assert_eq!(breaker.state_name().1, "closed");
+        assert_eq!(breaker.circuit(), Circuit::Closed);
     }
 
     #[tokio::test(start_paused = true)]
@@ -214,7 +232,7 @@ mod tests {
             let probe = breaker.enter().unwrap();
             assert!(breaker.enter().is_err(), "one probe at a time");
             probe.ended(failed);
-            assert_eq!(breaker.state_name().1, if failed { "open" } else { "closed" });
+            assert_eq!(breaker.circuit(), if failed { Circuit::Open } else { Circuit::Closed });
         }
     }
 
@@ -224,7 +242,7 @@ mod tests {
         advance(OPEN_FOR).await;
         drop(breaker.enter().unwrap());
         assert!(call(&breaker, false));
-        assert_eq!(breaker.state_name().1, "closed");
+        assert_eq!(breaker.circuit(), Circuit::Closed);
     }
 
     #[tokio::test(start_paused = true)]
@@ -235,6 +253,6 @@ mod tests {
             call(&breaker, true);
         }
         slow.ended(false);
-        assert_eq!(breaker.state_name().1, "open");
+        assert_eq!(breaker.circuit(), Circuit::Open);
     }
 }

@@ -11,7 +11,7 @@ use tracing::field::Empty;
 use tracing::{Instrument, Span, debug_span, info_span};
 
 use crate::attempt::{AttemptError, attempt};
-use crate::breaker::Breaker;
+use crate::breaker::{Breaker, Circuit};
 use crate::config::DirectoryConfig;
 use crate::retry::{pause_after, pauses};
 use crate::transport::{HttpSend, client};
@@ -45,7 +45,7 @@ impl HttpDirectory {
 
     /// Measures the state of the breaker, which changes by itself as time goes by.
     pub fn measure(&self) {
-        gauge!("roster_directory_breaker_state").set(self.breaker.state_name().0);
+        gauge!("roster_directory_breaker_state").set(self.breaker.circuit() as u8);
     }
 
     /// Makes a call, if the limit of calls at once and the breaker let it through.
@@ -113,8 +113,8 @@ impl Directory for HttpDirectory {
         if found.is_err() {
             step.record("otel.status_code", "error");
         }
-        let (outcome, (_, breaker)) = (outcome(&found), self.breaker.state_name());
-        span.record("outcome", outcome).record("breaker", breaker);
+        let outcome = outcome(&found);
+        span.record("outcome", outcome).record("breaker", self.breaker.circuit().name());
         counter!("roster_directory_calls_total", "outcome" => outcome).increment(1);
         histogram!("roster_directory_call_duration_seconds", "outcome" => outcome).record(began.elapsed());
         self.measure();
@@ -127,9 +127,9 @@ impl Directory for HttpDirectory {
 impl HealthCheck for HttpDirectory {
     /// By the breaker: the directory itself is not asked.
     async fn check(&self) -> Result<(), Unhealthy> {
-        match self.breaker.state_name() {
-            (0, _) => Ok(()),
-            (_, state) => Err(Unhealthy(format!("the circuit is {state}").into())),
+        match self.breaker.circuit() {
+            Circuit::Closed => Ok(()),
+            other => Err(Unhealthy(format!("the circuit is {}", other.name()).into())),
         }
     }
 }

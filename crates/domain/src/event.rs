@@ -58,9 +58,14 @@ impl Change {
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// An id for what happened `at` some time; `random` sets it apart from others of that time.
-    pub fn new(at: Timestamp, random: [u8; 10]) -> Self {
+    /// An id for what happened `at` some time. A UUID of version 4 sets it apart from others of that time, by those of its
+    /// bytes that hold neither its version nor its variant.
+    pub fn new(at: Timestamp, uuid: Uuid) -> Self {
         let millis = u64::try_from(at.as_micros() / 1000).unwrap_or_default();
+        let (before, after) = (&uuid.as_bytes()[..6], &uuid.as_bytes()[12..]);
+        let mut random = [0; 10];
+        random[..6].copy_from_slice(before);
+        random[6..].copy_from_slice(after);
         Self(Builder::from_unix_timestamp_millis(millis, &random).into_uuid())
     }
 
@@ -138,7 +143,8 @@ mod tests {
 
     #[test]
     fn an_id_is_a_uuid_of_version_7_and_of_its_time() {
-        let id = EventId::new(Timestamp::from_micros(1_700_000_000_123_999).unwrap(), [0xff; 10]);
+        let id =
+            EventId::new(Timestamp::from_micros(1_700_000_000_123_999).unwrap(), Uuid::from_u128(u128::MAX));
         // 1,700,000,000,123 milliseconds are 0x018bcfe5687b.
         assert_eq!(id.to_string(), "018bcfe5-687b-7fff-bfff-ffffffffffff");
         assert_eq!(id.as_uuid().to_string(), id.to_string());

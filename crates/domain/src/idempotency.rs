@@ -1,5 +1,7 @@
 //! Requests that their sender may repeat without harm.
 
+use std::time::Duration;
+
 use crate::{Receipt, Timestamp};
 
 /// What a client calls a request: 1 … 255 visible ASCII characters.
@@ -36,7 +38,7 @@ pub struct RepeatableRequest {
 
 impl RepeatableRequest {
     /// How long it is remembered that a request took effect: 24 hours.
-    pub const REMEMBERED_SECONDS: u32 = 24 * 60 * 60;
+    pub const REMEMBERED: Duration = Duration::from_secs(24 * 60 * 60);
 
     /// What makes the request take effect once.
     pub fn receipt(self, now: Timestamp) -> Receipt {
@@ -45,7 +47,7 @@ impl RepeatableRequest {
             scope: format!("request {}", self.scope),
             key: self.key.0,
             fingerprint: self.fingerprint,
-            expires_at: now.plus_seconds(Self::REMEMBERED_SECONDS),
+            expires_at: now.plus(Self::REMEMBERED),
         }
     }
 }

@@ -1,5 +1,7 @@
 //! What others tell us happened.
 
+use std::time::Duration;
+
 use crate::{Email, Name, NewUser, Receipt, Timestamp, TraceContext, Violation, Violations};
 
 /// Something that happened in the directory, as its owner tells it.
@@ -16,7 +18,7 @@ pub struct InboundEvent {
 impl InboundEvent {
     /// How long it is remembered that an event took effect: seven days. Whoever delivers events may do so
     /// again within that time.
-    pub const REMEMBERED_SECONDS: u32 = 7 * 24 * 60 * 60;
+    pub const REMEMBERED: Duration = Duration::from_secs(7 * 24 * 60 * 60);
 
     /// What makes it take effect once, however often it arrives.
     pub fn receipt(&self, now: Timestamp) -> Receipt {
@@ -25,7 +27,7 @@ impl InboundEvent {
             key: self.id.id.clone(),
             // An event is known by its source and id alone: another content does not make it another event.
             fingerprint: [0; 32],
-            expires_at: now.plus_seconds(Self::REMEMBERED_SECONDS),
+            expires_at: now.plus(Self::REMEMBERED),
         }
     }
 }

@@ -70,11 +70,12 @@ impl Timestamp {
             .map_or(Self(DateTime::<Utc>::MIN_UTC), Self::from)
     }
 
-    /// The point `seconds` later, or the last one that there is.
+    /// The point `duration` later, or the last one that there is.
     #[must_use]
-    pub fn plus_seconds(self, seconds: u32) -> Self {
-        self.0
-            .checked_add_signed(chrono::TimeDelta::seconds(seconds.into()))
+    pub fn plus(self, duration: std::time::Duration) -> Self {
+        chrono::TimeDelta::from_std(duration)
+            .ok()
+            .and_then(|duration| self.0.checked_add_signed(duration))
             .map_or(Self(DateTime::<Utc>::MAX_UTC), Self::from)
     }
 }

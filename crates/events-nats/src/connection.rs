@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use roster_domain::BoxError;
 use roster_domain::ports::{HealthCheck, Unhealthy};
 use thiserror::Error;
+use tokio::time::error::Elapsed;
 use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
@@ -128,13 +129,17 @@ impl Nats {
 
     /// Waits a moment for a connection that is being made.
     pub(crate) async fn connected(&self) -> Result<(), BoxError> {
+        let late = |_| "there is no connection to the NATS server".into();
+        self.connected_within(MOMENT).await.map_err(late)
+    }
+
+    pub(crate) async fn connected_within(&self, limit: Duration) -> Result<(), Elapsed> {
         let connected = async {
             while !self.is_connected() {
                 sleep(Duration::from_millis(20)).await;
             }
         };
-        let late = |_| "there is no connection to the NATS server".into();
-        timeout(MOMENT, connected).await.map_err(late)
+        timeout(limit, connected).await
     }
 
     /// A stream, made where it is not there. What is wrong with it is remembered until nothing is.

@@ -9,7 +9,6 @@ use async_trait::async_trait;
 use roster_domain::chain;
 use roster_domain::ports::{Examination, Finding};
 use serde_json::Value;
-use tokio::time::{sleep, timeout};
 
 use crate::Nats;
 use crate::streams::Name;
@@ -36,16 +35,11 @@ impl Examination for Nats {
 impl Nats {
     /// The server; or what is wrong with it, so that there is no more to look at.
     async fn broker(&self) -> Result<Finding, Finding> {
-        let connected = async {
-            while !self.is_connected() {
-                sleep(Duration::from_millis(20)).await;
-            }
-        };
         let late = |_| {
             let told = format!("no connection within {CONNECT:?}: {}", self.trouble());
             Finding::failed(BROKER, told.trim_end_matches(": "))
         };
-        timeout(CONNECT, connected).await.map_err(late)?;
+        self.connected_within(CONNECT).await.map_err(late)?;
         let version = self.client.server_info().version;
         let began = Instant::now();
         // What the client makes of the answer has members that servers before 2.10 do not tell.

@@ -100,8 +100,7 @@ impl Name {
     /// Whether a stream keeps inbound events for longer than their receipts are kept, so that one that is
     /// delivered late could take effect twice.
     pub(crate) fn outlives_receipts(config: &Config) -> bool {
-        let remembered = Duration::from_secs(InboundEvent::REMEMBERED_SECONDS.into());
-        config.max_age.is_zero() || config.max_age >= remembered
+        config.max_age.is_zero() || config.max_age >= InboundEvent::REMEMBERED
     }
 }
 

@@ -9,7 +9,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Change, Commit, User, Version};
 
 use crate::error::Error;
-use crate::events::NewEventRow;
+use crate::event_rows::NewEventRow;
 use crate::prepared::Prepared;
 use crate::rows::ChangedUserRow;
 use crate::schema::users;

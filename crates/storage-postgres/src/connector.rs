@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use diesel::connection::CacheSize;
 use diesel::{ConnectionError, ConnectionResult};
 use diesel_async::{AsyncConnection, AsyncPgConnection, SimpleAsyncConnection};
+use roster_domain::chain;
 use tokio::runtime::Handle;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -20,7 +21,7 @@ use crate::driver::{Owner, drive};
 use crate::limits::Limits;
 use crate::lock::lock;
 use crate::turnover::Turnover;
-use crate::url::{Url, chain};
+use crate::url::Url;
 use crate::{PostgresConfig, SetupError, hosts, tls};
 
 /// After how long a socket with nothing on it asks whether the server is still there; and, in a third of
@@ -116,7 +117,7 @@ impl Connector {
 
     /// The same for connections on which several statements are under way at once. Whoever waits for those looks after
     /// that.
-    pub(crate) fn for_lines(&self) -> Self {
+    pub(crate) fn for_pipelines(&self) -> Self {
         Self { is_watched: false, ..self.clone() }
     }
 
@@ -282,7 +283,7 @@ fn all(mut failures: Vec<Failure>) -> ConnectionError {
     }
 }
 
-fn bad(error: &dyn std::error::Error) -> ConnectionError {
+fn bad(error: &(dyn std::error::Error + 'static)) -> ConnectionError {
     ConnectionError::BadConnection(chain(error))
 }
 

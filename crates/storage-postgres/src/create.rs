@@ -9,7 +9,7 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Change, Commit, NewUser, User, UserId};
 
 use crate::error::Error;
-use crate::events::NewEventRow;
+use crate::event_rows::NewEventRow;
 use crate::rows::NewUserRow;
 use crate::write::user_id;
 

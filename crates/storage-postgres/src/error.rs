@@ -31,7 +31,7 @@ pub(crate) enum Error {
     #[error(transparent)]
     BrokenRow(#[from] BrokenRow),
     /// Something of Roster's own broke.
-    #[error("a write broke")]
+    #[error("a query broke")]
     Internal(#[source] BoxError),
 }
 

@@ -6,12 +6,12 @@ use futures_core::future::BoxFuture;
 use futures_util::{FutureExt, TryFutureExt};
 use roster_domain::{User, UserId};
 
+use crate::batched::Answers;
 use crate::columns::UserColumns;
 use crate::each::Each;
 use crate::error::Error;
 use crate::rows::{UserRow, user};
 use crate::schema::users;
-use crate::together::Answers;
 
 pub(crate) fn find(mut conn: &AsyncPgConnection, id: UserId) -> BoxFuture<'_, Result<Option<User>, Error>> {
     let with_id = users::table.find(id.get()).select(UserColumns);

@@ -1,5 +1,5 @@
-//! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog`, `Outbox` and
-//! `HealthCheck`.
+//! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog`, `Outbox`,
+//! `HealthCheck` and `Examination`.
 //!
 //! It needs a PostgreSQL server, version 12 or later, and nothing installed beside it: the driver and its
 //! TLS are Rust. [`Postgres::migrate`] makes the schema.
@@ -21,6 +21,7 @@
 //! A program of its own can work on the database that a Roster serves from, beside it: whatever it writes by these
 //! ports is an event like any other, and the Roster publishes it.
 
+mod batched;
 mod change;
 mod columns;
 mod config;
@@ -30,21 +31,25 @@ mod create_all;
 mod driver;
 mod each;
 mod error;
+mod event_rows;
 mod events;
 mod examination;
 mod export;
 mod find;
+mod group_commit;
 mod hosts;
 mod lead;
 mod limited;
 mod limits;
-mod lines;
 mod list;
 mod lock;
 mod many;
+mod measured;
 mod migrations;
+mod numbering;
 mod outbox;
 mod per_runtime;
+mod pipelines;
 mod planned_anew;
 mod pool;
 mod pools;
@@ -54,10 +59,8 @@ mod receipts;
 mod rows;
 mod schema;
 mod setup;
-mod shared;
 mod store;
 mod tls;
-mod together;
 mod transaction;
 mod turnover;
 mod url;

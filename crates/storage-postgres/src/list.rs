@@ -11,15 +11,16 @@ use futures_util::future::try_join_all;
 use futures_util::{FutureExt, TryFutureExt};
 use roster_domain::{Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
 
+use crate::batched::Answers;
 use crate::columns::UserColumns;
 use crate::each::Each;
 use crate::error::Error;
+use crate::event_rows::position;
 use crate::events;
 use crate::limited::Limited;
 use crate::prepared::Prepared;
 use crate::rows::UserRow;
 use crate::schema::users;
-use crate::together::Answers;
 
 /// Whether a page of the list is one walk along a key, and so no more work than the page is long.
 pub(crate) fn is_short(query: &UserQuery) -> bool {
@@ -61,7 +62,7 @@ pub(crate) fn page<'conn>(
             newest
         };
         let users = found.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
-        Ok(Page::cut(users, query.limit, None, events::position(newest, "event_counter", "last", 1)?))
+        Ok(Page::cut(users, query.limit, None, position(newest, "event_counter", "last", 1)?))
     }
     .boxed()
 }
@@ -88,7 +89,7 @@ pub(crate) fn usual_pages(conn: &AsyncPgConnection, queries: Vec<UserQuery>) -> 
             // Nobody is on any of them, and so nothing tells the position.
             return try_join_all(queries.iter().map(|query| page(conn, query).map_ok(Ok))).await;
         };
-        let newest = events::position(*newest, "event_counter", "last", 1)?;
+        let newest = position(*newest, "event_counter", "last", 1)?;
         let page = |(query, rows): (UserQuery, Vec<(UserRow, i64)>)| {
             let users: Result<Vec<_>, _> = rows.into_iter().map(|(row, _)| User::try_from(row)).collect();
             let mut users = users?;

@@ -9,7 +9,7 @@ use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
 use roster_domain::{Event, Position, Timestamp};
 
 use crate::error::Error;
-use crate::events::{self, EventRow};
+use crate::event_rows::{self, EventRow};
 use crate::lead::Candidate;
 use crate::planned_anew::PlannedAnew;
 use crate::pool::Pool;
@@ -32,11 +32,11 @@ impl Outbox for PgOutbox {
     }
 
     async fn published(&self) -> Result<Position, EventLogError> {
-        Ok(events::position(self.pool.read(published, ()).await?, "event_mark", "published", 1)?)
+        Ok(event_rows::position(self.pool.read(published, ()).await?, "event_mark", "published", 1)?)
     }
 
     async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        Ok(events::all(self.pool.read(unpublished, batch(limit)).await?)?)
+        Ok(event_rows::all(self.pool.read(unpublished, batch(limit)).await?)?)
     }
 
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
@@ -174,7 +174,7 @@ impl TryFrom<SetAsideRow> for SetAside {
     type Error = Error;
 
     fn try_from(row: SetAsideRow) -> Result<Self, Error> {
-        let position = events::position(row.position, "events_set_aside", "position", row.position)?;
+        let position = event_rows::position(row.position, "events_set_aside", "position", row.position)?;
         Ok(Self { position, reason: row.reason, at: row.set_aside_at.into() })
     }
 }

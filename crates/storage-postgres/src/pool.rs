@@ -13,12 +13,13 @@ use diesel_async::pooled_connection::deadpool::{Object, Pool as Connections};
 use diesel_async::pooled_connection::{AsyncDieselConnectionManager, ManagerConfig, RecyclingMethod};
 use diesel_async::{AnsiTransactionManager, AsyncPgConnection, TransactionManager};
 use futures_util::FutureExt;
-use metrics::{Histogram, gauge, histogram};
+use metrics::Histogram;
 use tokio::time::timeout;
 
 use crate::SetupError;
 use crate::connector::Connector;
 use crate::error::{Error, Fault};
+use crate::measured::{self, State};
 use crate::turnover::Turnover;
 
 /// The age at which a connection is replaced, so that a server that was added, or a role whose settings
@@ -83,19 +84,15 @@ impl Pool {
 
     /// The same, whose waiting is measured.
     pub(crate) fn measured(self) -> Self {
-        Self { waited: histogram!("roster_database_connection_wait_seconds", "pool" => POOL), ..self }
+        Self { waited: measured::waited(POOL), ..self }
     }
 
     /// Measures how its connections are.
     pub(crate) fn measure(&self) {
         let status = self.connections.status();
-        let number = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        let idle = status.available;
-        for (state, count) in [("used", status.size.saturating_sub(idle)), ("idle", idle)] {
-            gauge!("roster_database_connections", "pool" => POOL, "state" => state).set(number(count));
-        }
-        gauge!("roster_database_connections_max", "pool" => POOL).set(number(status.max_size));
-        gauge!("roster_database_connections_pending", "pool" => POOL).set(number(status.waiting));
+        let (max, idle) = (status.max_size, status.available);
+        let used = status.size.saturating_sub(idle);
+        measured::measure(POOL, &State { max, used, idle, pending: status.waiting });
     }
 
     /// Whether no connection is lent, or being opened for whoever is to have it.

@@ -6,20 +6,20 @@ use diesel::prelude::*;
 use diesel::sql_types::Bool;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{HealthCheck, Unhealthy};
-use roster_domain::{Page, User, UserId, UserQuery};
+use roster_domain::{Page, User, UserId, UserQuery, chain};
 use tokio::time::timeout;
 
+use crate::batched::Batched;
 use crate::connector::Connector;
 use crate::error::Error;
 use crate::export::Exports;
+use crate::group_commit::GroupCommit;
 use crate::lead::Candidate;
-use crate::lines::Lines;
+use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::pools::Pools;
 use crate::prepared::Prepared;
-use crate::shared::Shared;
-use crate::together::Together;
-use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list, migrations, url};
+use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list, migrations};
 
 /// How long a health check waits for a connection, and for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
@@ -41,10 +41,10 @@ pub struct Postgres {
     /// Opens what needs a session of its own.
     direct: Connector,
     pool: Pool,
-    lines: Arc<Lines>,
-    finds: Together<UserId, Option<User>>,
-    pages: Together<UserQuery, Page<User>>,
-    shared: Shared,
+    pipelines: Arc<Pipelines>,
+    finds: Batched<UserId, Option<User>>,
+    pages: Batched<UserQuery, Page<User>>,
+    creates: GroupCommit,
     /// One connection beside the pool, so that a health check never waits behind requests.
     probe: Pool,
     exports: Exports,
@@ -60,12 +60,12 @@ impl Postgres {
         let connector = Connector::new(&config)?;
         let pool = Pool::new(connector.clone(), config.pool_size, config.pool_wait)?;
         let pool = pool.measured();
-        let lines = Arc::new(Lines::new(pool.clone(), connector.for_lines(), patience(&config)));
+        let pipelines = Arc::new(Pipelines::new(pool.clone(), connector.for_pipelines(), patience(&config)));
         Ok(Self {
-            finds: Together::new(lines.clone(), find::find_each, FINDS),
-            pages: Together::new(lines.clone(), list::usual_pages, PAGES),
-            lines,
-            shared: Shared::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
+            finds: Batched::new(pipelines.clone(), find::find_each, FINDS),
+            pages: Batched::new(pipelines.clone(), list::usual_pages, PAGES),
+            pipelines,
+            creates: GroupCommit::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
             pool,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait, &connector),
@@ -99,17 +99,17 @@ impl Postgres {
     pub fn users(&self) -> PgUsers {
         PgUsers {
             pool: self.pool.clone(),
-            lines: self.lines.clone(),
+            pipelines: self.pipelines.clone(),
             finds: self.finds.clone(),
             pages: self.pages.clone(),
-            shared: self.shared.clone(),
+            creates: self.creates.clone(),
             exports: self.exports.clone(),
         }
     }
 
     /// The events in this database.
     pub fn events(&self) -> PgEvents {
-        PgEvents { pool: self.pool.clone(), lines: self.lines.clone() }
+        PgEvents { pool: self.pool.clone(), pipelines: self.pipelines.clone() }
     }
 
     /// How far the events in this database were told to others.
@@ -129,7 +129,7 @@ impl HealthCheck for Postgres {
 
 async fn in_time(asked: impl Future<Output = Result<(), Error>>) -> Result<(), Unhealthy> {
     let answer = timeout(HEALTH, asked).await.map_err(|_| Unhealthy("it does not answer in time".into()))?;
-    answer.map_err(|error| Unhealthy(url::chain(&error).into()))
+    answer.map_err(|error| Unhealthy(chain(&error).into()))
 }
 
 async fn takes_writes(conn: &mut AsyncPgConnection, (): ()) -> Result<(), Error> {

@@ -1,8 +1,7 @@
 //! What a URL says beyond what the driver understands: libpq's `sslmode` and `sslrootcert`.
 
-use std::fmt::Write as _;
-
 use percent_encoding::percent_decode_str;
+use roster_domain::chain;
 use tokio_postgres::Config;
 use tokio_postgres::config::{SslMode, TargetSessionAttrs};
 
@@ -94,20 +93,6 @@ fn value(pairs: &[&str], name: &str) -> Option<String> {
 
 fn wrong(reason: &str) -> SetupError {
     SetupError::Url(reason.to_owned())
-}
-
-/// An error with its causes, in one line.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut line = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        if !line.ends_with(&text) {
-            let _ = write!(line, ": {text}");
-        }
-        cause = error.source();
-    }
-    line
 }
 
 #[cfg(test)]

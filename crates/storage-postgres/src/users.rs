@@ -12,17 +12,17 @@ use roster_domain::{
     Written,
 };
 
+use crate::batched::Batched;
 use crate::change::ChangeAsRead;
 use crate::columns::UserColumns;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::find::find;
-use crate::lines::Lines;
+use crate::group_commit::GroupCommit;
+use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::rows::user;
 use crate::schema::users;
-use crate::shared::Shared;
-use crate::together::Together;
 use crate::write::{Acknowledge, Edit, Edited, Once, Write};
 use crate::{list, many};
 
@@ -30,10 +30,10 @@ use crate::{list, many};
 #[derive(Clone)]
 pub struct PgUsers {
     pub(crate) pool: Pool,
-    pub(crate) lines: Arc<Lines>,
-    pub(crate) finds: Together<UserId, Option<User>>,
-    pub(crate) pages: Together<UserQuery, Page<User>>,
-    pub(crate) shared: Shared,
+    pub(crate) pipelines: Arc<Pipelines>,
+    pub(crate) finds: Batched<UserId, Option<User>>,
+    pub(crate) pages: Batched<UserQuery, Page<User>>,
+    pub(crate) creates: GroupCommit,
     pub(crate) exports: Exports,
 }
 
@@ -44,12 +44,12 @@ impl UserRepository for PgUsers {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
         Ok(match self.finds.read(id).await {
             Some(found) => found?,
-            None => self.lines.read_by_pool(find, id).await?,
+            None => self.pipelines.read_on_pool(find, id).await?,
         })
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
-        Ok(self.lines.read(find_by_email, email).await?)
+        Ok(self.pipelines.read(find_by_email, email).await?)
     }
 
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
@@ -61,11 +61,11 @@ impl UserRepository for PgUsers {
             return Ok(self.pool.read(list::list, query).await?);
         }
         if !list::is_usual(query) {
-            return Ok(self.lines.read(list::page, query).await?);
+            return Ok(self.pipelines.read(list::page, query).await?);
         }
         Ok(match self.pages.read(query.clone()).await {
             Some(page) => page?,
-            None => self.lines.read_by_pool(list::page, query).await?,
+            None => self.pipelines.read_on_pool(list::page, query).await?,
         })
     }
 
@@ -73,7 +73,7 @@ impl UserRepository for PgUsers {
         if commit.receipt.is_some() {
             return self.once(Write::Create(new), commit).await;
         }
-        self.shared.create(new, commit).await
+        self.creates.create(new, commit).await
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
@@ -133,10 +133,10 @@ impl PgUsers {
     }
 }
 
-fn find_by_email<'line>(
-    mut conn: &'line AsyncPgConnection,
+fn find_by_email<'conn>(
+    mut conn: &'conn AsyncPgConnection,
     email: &Email,
-) -> BoxFuture<'line, Result<Option<User>, Error>> {
+) -> BoxFuture<'conn, Result<Option<User>, Error>> {
     let with_email = users::table.filter(users::email.eq(email.as_str().to_owned())).select(UserColumns);
     async move { user(with_email.get_result(&mut conn).await) }.boxed()
 }

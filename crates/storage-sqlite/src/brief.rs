@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::SqliteConnection;
 
-use crate::connection::Connector;
+use crate::connector::Connector;
 use crate::error::{Error, Fault};
 
 /// Connections that wait for nobody, as many as there are threads that read at once.

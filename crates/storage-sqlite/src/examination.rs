@@ -10,7 +10,7 @@ use roster_domain::chain;
 use roster_domain::ports::{Examination, Finding};
 use tokio::task::spawn_blocking;
 
-use crate::connection::{Connector, TRY_TO_WRITE};
+use crate::connector::{Connector, TRY_TO_WRITE};
 use crate::error::Error;
 use crate::{SetupError, SqliteConfig, migrations};
 

@@ -1,4 +1,5 @@
-//! Users and their events in a SQLite file, for the ports `UserRepository`, `EventLog` and `HealthCheck`.
+//! Users and their events in a SQLite file, for the ports `UserRepository`, `EventLog`, `Outbox`,
+//! `HealthCheck` and `Examination`.
 //!
 //! It needs a folder that can be written, on a disk of this machine, and nothing installed: SQLite is built
 //! in. One thread writes, others read beside it, and an acknowledged write survives a power cut.
@@ -6,11 +7,13 @@
 
 mod brief;
 mod config;
-mod connection;
+mod connector;
 mod error;
+mod event_rows;
 mod events;
 mod examination;
 mod export;
+mod group_commit;
 mod lead;
 mod limited;
 mod list;
@@ -24,7 +27,6 @@ mod receipts;
 mod rows;
 mod schema;
 mod setup;
-mod shared;
 mod store;
 mod users;
 mod write;

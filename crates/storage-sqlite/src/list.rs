@@ -6,6 +6,7 @@ use diesel::sqlite::Sqlite;
 use roster_domain::{Order, Page, User, UserFilter, UserQuery};
 
 use crate::error::Error;
+use crate::event_rows::position;
 use crate::events;
 use crate::limited::Limited;
 use crate::readers::Readers;
@@ -20,7 +21,7 @@ pub(crate) async fn list(readers: &Readers, query: &UserQuery) -> Result<Page<Us
     let Read { newest, rows, total } =
         if is_brief { readers.read_few(read).await } else { readers.read(read).await }?;
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-    let newest = events::position(newest, "event_counter", "last", 1)?;
+    let newest = position(newest, "event_counter", "last", 1)?;
     Ok(Page::cut(users, limit, total.map(i64::unsigned_abs), newest))
 }
 

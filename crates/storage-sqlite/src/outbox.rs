@@ -9,7 +9,7 @@ use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
 use roster_domain::{Event, Position, Timestamp};
 
 use crate::error::{BrokenRow, Error};
-use crate::events::{self, EventRow};
+use crate::event_rows::{self, EventRow};
 use crate::lead::SqliteLead;
 use crate::limited::Limited;
 use crate::prepared::Prepared;
@@ -35,7 +35,7 @@ impl Outbox for SqliteOutbox {
     async fn published(&self) -> Result<Position, EventLogError> {
         let mark =
             self.readers.read(|conn| Ok(event_mark::table.select(event_mark::published).get_result(conn)?));
-        Ok(events::position(mark.await?, "event_mark", "published", 1)?)
+        Ok(event_rows::position(mark.await?, "event_mark", "published", 1)?)
     }
 
     async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
@@ -48,7 +48,7 @@ impl Outbox for SqliteOutbox {
                 Ok(Limited(later.select(EventRow::as_select()), limit).load(conn)?)
             })
             .await?;
-        Ok(events::all(rows)?)
+        Ok(event_rows::all(rows)?)
     }
 
     async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
@@ -145,7 +145,7 @@ impl TryFrom<SetAsideRow> for SetAside {
             id: row.position.to_string(),
             rule: "it is out of range".to_owned(),
         })?;
-        let position = events::position(row.position, "events_set_aside", "position", row.position)?;
+        let position = event_rows::position(row.position, "events_set_aside", "position", row.position)?;
         Ok(Self { position, reason: row.reason, at })
     }
 }

@@ -11,7 +11,7 @@ use tokio::task::spawn_blocking;
 
 use crate::SetupError;
 use crate::brief::Brief;
-use crate::connection::Connector;
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::measured::{self, State};
 

@@ -8,7 +8,7 @@ use crate::error::{BrokenRow, Error};
 use crate::schema::users;
 
 /// Of a time that no calendar can name.
-const OUT_OF_RANGE: &str = "it is out of range";
+const OUT_OF_RANGE: &str = "a time is out of range";
 
 /// A row of users, as it is read.
 #[derive(Queryable, Selectable)]

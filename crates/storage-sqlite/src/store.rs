@@ -6,7 +6,7 @@ use diesel::connection::SimpleConnection;
 use roster_domain::ports::{HealthCheck, Unhealthy};
 use tokio::time::timeout;
 
-use crate::connection::Connector;
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::lead::SqliteLead;

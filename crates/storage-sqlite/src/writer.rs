@@ -2,7 +2,7 @@
 //!
 //! A unit of work is one closure, so that no future ever holds a transaction half done. Work waits its turn
 //! in a queue that is bounded, and is done whole once it was begun, though nobody wait for it any more. Of what
-//! waits, short writes [share a commit](crate::shared).
+//! waits, short writes [share a commit](crate::group_commit).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use std::{io, thread};
 use diesel::SqliteConnection;
 use tokio::sync::oneshot;
 
-use crate::connection::Connector;
+use crate::connector::Connector;
 use crate::error::Error;
+use crate::group_commit::{self, Asked, Share};
 use crate::measured::{self, Line};
-use crate::shared::{self, Asked, Share};
 
 /// How many units of work wait at the most. What comes beyond them is refused at once.
 const QUEUE: usize = 1_024;
@@ -140,7 +140,7 @@ fn serve(queue: &Queue, connector: &Connector, first: SqliteConnection) {
             Job::Alone(work) => conn.run(work),
             Job::Shared(first) => {
                 let mut batch = vec![first];
-                while batch.len() < shared::MOST
+                while batch.len() < group_commit::MOST
                     && let Some(job) = queue.another()
                 {
                     match job {
@@ -151,7 +151,7 @@ fn serve(queue: &Queue, connector: &Connector, first: SqliteConnection) {
                         }
                     }
                 }
-                shared::commit(&mut conn, batch);
+                group_commit::commit(&mut conn, batch);
             }
         }
     }

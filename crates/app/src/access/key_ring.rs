@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 use reqwest::header::ACCEPT;
-use reqwest::redirect::Policy;
 use reqwest::{Client, Response};
 use roster_domain::chain;
 use tokio::sync::{Mutex, watch};
@@ -15,10 +14,11 @@ use url::Url;
 
 use super::jwks::Keys;
 use super::watched;
-use crate::background::Outage;
 use crate::config::JwksSource;
+use crate::outage::Outage;
+use crate::outgoing;
 
-/// How often they are fetched at the most beside that, though tokens name keys that are not known.
+/// How soon they are fetched again: after a failure, and where another token names a key that is not known.
 const PAUSE: Duration = Duration::from_secs(10);
 
 const CONNECT: Duration = Duration::from_secs(1);
@@ -87,16 +87,7 @@ struct Fetching {
 
 impl Remote {
     fn new(url: Url) -> anyhow::Result<Self> {
-        // Somebody else may have chosen before: then it is that.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
-            .redirect(Policy::none())
-            .connect_timeout(CONNECT)
-            .timeout(WHOLE)
-            .user_agent(concat!("roster/", env!("CARGO_PKG_VERSION")))
-            .no_proxy();
-        // On this machine nobody's certificate is looked at, and the system may have none to hold one against.
-        let client = if url.scheme() == "http" { client.tls_certs_only([]) } else { client };
+        let client = outgoing::client(&url).connect_timeout(CONNECT).timeout(WHOLE);
         let client = client.build().context("a client cannot be made")?;
         let fetching = Mutex::new(Fetching { asked: None, outage: Outage::of(WHAT) });
         Ok(Self { client, url, keys: watch::Sender::new(None), is_well: AtomicBool::new(true), fetching })

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tracing::info;
 
-use crate::background::Outage;
+use crate::outage::Outage;
 
 /// How often a file is looked at.
 const EVERY: Duration = Duration::from_secs(1);

@@ -5,7 +5,6 @@
 //! where it is, the consumer takes in events of others.
 
 mod consumer;
-mod outage;
 mod pruner;
 mod relay;
 mod sequencer;
@@ -23,7 +22,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::wiring::Ports;
 use consumer::Consumer;
-pub(crate) use outage::Outage;
+
 use pruner::Pruner;
 use relay::Relay;
 use sequencer::Sequencer;

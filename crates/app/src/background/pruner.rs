@@ -6,7 +6,7 @@ use roster_domain::ports::{Clock, EventLogError, Outbox};
 use tokio::time::sleep;
 use tracing::info;
 
-use super::outage::Outage;
+use crate::outage::Outage;
 
 /// How many rows are removed at once.
 const BATCH: usize = 1_000;

@@ -11,7 +11,7 @@ use tokio::time::sleep;
 use tracing::{error, info, warn};
 
 use super::NewestPosition;
-use super::outage::Outage;
+use crate::outage::Outage;
 
 /// How often somebody who stands by asks for the lead, and whoever has it looks whether that still is so.
 const LOOK: Duration = Duration::from_millis(500);

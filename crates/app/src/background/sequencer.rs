@@ -6,8 +6,8 @@ use roster_domain::{Position, chain};
 use tokio::sync::watch;
 use tokio::time::sleep;
 
-use super::outage::Outage;
 use super::wake::Wake;
+use crate::outage::Outage;
 
 /// How often committed events are looked for that other programs on the same database wrote.
 const POLL: Duration = Duration::from_millis(100);

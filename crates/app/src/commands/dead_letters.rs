@@ -1,15 +1,15 @@
 //! `roster dead-letters`: events of others that can never succeed, for whoever looks after them.
 
-use std::io::{self, Write};
-
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use clap::Subcommand;
 use roster_domain::ports::DeadLetter;
 
+use super::print;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::runtime::runtime;
 use crate::telemetry::logging;
-use crate::{setup, wiring};
+use crate::wiring;
 
 /// What can be done with dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
@@ -36,16 +36,16 @@ pub enum DeadLettersCommand {
 /// Where the broker does not answer, or there is no such dead letter.
 pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
     logging::start(&config.log, None);
-    setup::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let letters = wiring::dead_letters(&config.events).await?;
         match command {
             DeadLettersCommand::List => {
                 let letters = letters.list().await.map_err(anyhow::Error::from)?;
-                print(&letters.iter().map(line).collect::<String>())
+                Ok(print(&letters.iter().map(line).collect::<String>())?)
             }
             DeadLettersCommand::Show { id } => {
                 let letter = letters.find(id).await.map_err(anyhow::Error::from)?;
-                print(&whole(&letter.ok_or_else(|| nobody(id))?))
+                Ok(print(&whole(&letter.ok_or_else(|| nobody(id))?))?)
             }
             DeadLettersCommand::Retry { ids } => {
                 for id in ids {
@@ -76,9 +76,4 @@ fn whole(letter: &DeadLetter) -> String {
         "id:         {id}\nsince:      {at}\nreason:     {reason}\nsubject:    {subject}\n\
          stream:     {stream}, message {sequence}\ndeliveries: {deliveries}\n\n{payload}{rest}\n"
     )
-}
-
-fn print(text: &str) -> Result<(), Failure> {
-    let written = io::stdout().write_all(text.as_bytes()).context("cannot write to standard output");
-    Ok(written?)
 }

@@ -1,17 +1,16 @@
 //! `roster doctor`: looks at all that the program stands on, and says what it found.
 
-use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use roster_domain::ports::{Examination, Finding, Verdict};
 
-use super::health;
+use super::{health, print};
 use crate::access::Gatekeeper;
 use crate::config::{Config, HttpConfig};
 use crate::failure::Failure;
-use crate::{server, setup, wiring};
+use crate::runtime::runtime;
+use crate::{server, wiring};
 
 /// What a person is told of.
 const SETTINGS: &str = "settings";
@@ -24,9 +23,9 @@ const OPS_ADDRESS: &str = "ops address";
 ///
 /// Where it cannot be told.
 pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = setup::runtime()?.block_on(examine(config));
+    let findings = runtime()?.block_on(examine(config));
     let told: String = findings.iter().map(line).collect();
-    std::io::stdout().write_all(told.as_bytes()).context("cannot write to standard output")?;
+    print(&told)?;
     let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);
     Ok(if has_failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }

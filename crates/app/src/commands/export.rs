@@ -1,3 +1,5 @@
+//! `roster export`: all users, to a file or standard output.
+
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -13,8 +15,9 @@ use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::gzip::Gzip;
+use crate::runtime::runtime;
 use crate::telemetry::logging;
-use crate::{setup, wiring};
+use crate::wiring;
 
 /// Where users are exported to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
@@ -37,7 +40,7 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);
-    let exported = setup::runtime()?.block_on(async {
+    let exported = runtime()?.block_on(async {
         let users = wiring::users_there(&config.database).await?;
         let mut target = Target::open(&args.file)?;
         let exported = write(&*users, &writer, gzip, &mut target).await;

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::setup;
+use crate::runtime::runtime;
 
 /// How long the program may take to answer: longer than it waits for its store, which is four seconds.
 const ANSWER: Duration = Duration::from_millis(4_500);
@@ -39,7 +39,7 @@ pub fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::setting(setting, anyhow!("must name the port that is served on")));
     }
     let path = if args.live { "/livez" } else { "/readyz" };
-    let answered = setup::runtime()?.block_on(ask(address, path));
+    let answered = runtime()?.block_on(ask(address, path));
     let (status, body) = answered.with_context(|| format!("nobody answers on {}", reachable(address)))?;
     if status != 200 {
         return Err(anyhow!("not well: {status} {body}").into());

@@ -1,3 +1,5 @@
+//! `roster import`: users from a file or standard input.
+
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::unix::fs::MetadataExt;
@@ -18,8 +20,9 @@ use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::runtime::runtime;
 use crate::telemetry::logging;
-use crate::{setup, wiring};
+use crate::wiring;
 
 /// How much of a file is read at once.
 const PART: usize = 64 * 1024;
@@ -56,7 +59,7 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
     let mut options = ImportOptions::default();
     (options.dry_run, options.resume) = (args.dry_run, true);
-    let report = setup::runtime()?.block_on(async {
+    let report = runtime()?.block_on(async {
         let users = if args.dry_run {
             wiring::users_there(&config.database).await?
         } else {

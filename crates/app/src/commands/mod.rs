@@ -5,6 +5,8 @@ mod doctor;
 mod export;
 mod health;
 mod import;
+mod migrate;
+mod openapi;
 mod progress;
 mod republish;
 mod token;
@@ -14,12 +16,15 @@ pub use doctor::doctor;
 pub use export::{ExportArgs, export};
 pub use health::{HealthArgs, health};
 pub use import::{ImportArgs, import};
+pub use migrate::migrate;
+pub use openapi::openapi;
 pub use republish::{RepublishArgs, republish};
 pub use token::{TokenCommand, token};
 
+use std::io::{Write, stdout};
 use std::path::Path;
 
-use anyhow::anyhow;
+use anyhow::{Context, anyhow};
 
 use crate::bulk::Format;
 use crate::failure::Failure;
@@ -33,4 +38,9 @@ fn format(asked: Option<Format>, path: &Path) -> Result<Format, Failure> {
     let format = asked.or_else(standard).or_else(|| Format::of_file(path));
     let why = || anyhow!("must be ndjson or csv, as the name {} does not tell which it is", path.display());
     format.ok_or_else(|| Failure::setting("--format", why()))
+}
+
+/// Writes to standard output.
+fn print(text: &str) -> anyhow::Result<()> {
+    stdout().write_all(text.as_bytes()).context("cannot write to standard output")
 }

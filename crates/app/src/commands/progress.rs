@@ -1,3 +1,5 @@
+//! How far a command is, for whoever watches it.
+
 use std::io::IsTerminal;
 use std::time::{Duration, Instant};
 

@@ -1,21 +1,22 @@
 //! `roster republish`: for a broker that lost what it was told.
 
-use std::io::Write;
-
-use anyhow::{Context, anyhow};
+use anyhow::anyhow;
 use roster_domain::Position;
 
+use super::print;
 use crate::config::Config;
 use crate::failure::Failure;
+use crate::runtime::runtime;
 use crate::telemetry::logging;
-use crate::{setup, wiring};
+use crate::wiring;
 
 /// Which events are published again.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub struct RepublishArgs {
     /// The position after which all are; 0 for all that are kept
     #[arg(long, value_name = "POSITION")]
-    after: u32,
+    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
+    after: i64,
 }
 
 /// Has all events after a position published again, by whatever program serves, or will.
@@ -25,17 +26,15 @@ pub struct RepublishArgs {
 /// Where the database does not answer, or no longer has all of them.
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
-    setup::runtime()?.block_on(async {
+    runtime()?.block_on(async {
         let ports = wiring::ports(config).await?;
-        let after = Position::new(args.after.into()).unwrap_or_default();
+        let after = Position::new(args.after).unwrap_or_default();
         let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
         if after < pruned {
             return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());
         }
         ports.outbox.rewind(after).await.map_err(anyhow::Error::from)?;
         let newest = ports.events.newest().await.map_err(anyhow::Error::from)?;
-        let told =
-            writeln!(std::io::stdout(), "The events after {after}, up to {newest}, are published again");
-        Ok(told.context("cannot write to standard output")?)
+        Ok(print(&format!("The events after {after}, up to {newest}, are published again\n"))?)
     })
 }

@@ -1,12 +1,12 @@
 //! `roster token`: API tokens, in the file that the server knows them by.
 
-use std::io::{self, Write};
 use std::path::Path;
 
 use anyhow::{Context, anyhow};
 use clap::Subcommand;
 use roster_domain::ports::Clock;
 
+use super::print;
 use crate::access::{Scopes, parse_name, parse_scopes, tokens_file};
 use crate::clock::SystemClock;
 use crate::config::AccessConfig;
@@ -60,8 +60,4 @@ fn run(path: &Path, command: &TokenCommand) -> anyhow::Result<()> {
         }
         TokenCommand::Revoke { name } => tokens_file::revoke(path, name),
     }
-}
-
-fn print(text: &str) -> anyhow::Result<()> {
-    io::stdout().write_all(text.as_bytes()).context("cannot write to standard output")
 }

@@ -49,8 +49,6 @@ pub(super) struct FromDirectoryRequest {
 }
 
 impl Body for FromDirectoryRequest {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-
     fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
         let mut object = Object::parse(body)?;
         Ok(Self { directory_id: object.take("directory_id") })

@@ -20,8 +20,8 @@ use super::sse::{self, Streams};
 use crate::access::{Gatekeeper, Principal, Scope};
 use crate::wiring::Services;
 
-const BATCH: &str = "application/cloudevents-batch+json";
-const STRUCTURED: &str = "application/cloudevents+json";
+pub(super) const BATCH: &str = "application/cloudevents-batch+json";
+pub(super) const STRUCTURED: &str = "application/cloudevents+json";
 
 /// The forms of the feed, the one first that is chosen where a client does not care.
 const FORMS: [&str; 3] = [BATCH, "application/json", sse::MEDIA_TYPE];

@@ -112,8 +112,6 @@ pub(super) struct CreateUserRequest {
 }
 
 impl Body for CreateUserRequest {
-    const MEDIA_TYPES: &'static [&'static str] = &["application/json"];
-
     fn read(_: &str, body: &[u8]) -> Result<Self, ApiError> {
         let mut object = Object::parse(body)?;
         Ok(Self { email: object.take("email"), name: object.take("name") })

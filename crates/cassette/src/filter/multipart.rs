@@ -1,5 +1,6 @@
 use super::Filter;
 use crate::interaction::RecordedRequest;
+use memchr::memmem::find;
 
 /// The boundary of a `multipart/form-data` content type (RFC 7578, section 4.1), if it is one.
 pub(crate) fn boundary(content_type: &str) -> Option<String> {
@@ -58,10 +59,6 @@ fn split<'a>(body: &'a [u8], delimiter: &[u8]) -> Vec<&'a [u8]> {
     }
     parts.push(rest);
     parts
-}
-
-fn find(bytes: &[u8], wanted: &[u8]) -> Option<usize> {
-    bytes.windows(wanted.len()).position(|window| window == wanted)
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 use super::Filter;
 use crate::interaction::RecordedRequest;
-use std::fmt::Write as _;
+use crate::percent;
 
 /// Filters the query and, as vcrpy does whenever there is such a filter, writes it anew with its pairs
 /// sorted. Unlike vcrpy it keeps the parameters that have no value.
@@ -25,16 +25,7 @@ pub(super) fn filter(request: &mut RecordedRequest, filters: &[Filter]) {
 
 /// Percent-encoding as Python's `urlencode` does it, so that both write the same URI.
 fn quote(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            b' ' => out.push('+'),
-            // Writing to a string does not fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
-    out
+    percent::encode(text).replace("%20", "+")
 }
 
 #[cfg(test)]

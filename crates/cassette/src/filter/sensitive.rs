@@ -1,6 +1,8 @@
 use crate::Headers;
 use crate::interaction::{Interaction, RecordedRequest};
+use crate::percent;
 use base64::{Engine, engine::general_purpose::STANDARD};
+use memchr::memmem::find;
 use std::fmt::Write as _;
 
 /// Secret values and the placeholders that stand for them in the file: hidden at save, restored at load.
@@ -91,7 +93,7 @@ impl Sensitive {
 /// a form, as a JSON string (with and without `\u`), as Base64 (padded and not, in both alphabets). Always
 /// the same number of them.
 pub(crate) fn spellings(text: &str) -> Vec<Vec<u8>> {
-    let percent = percent_encoded(text);
+    let percent = percent::encode(text);
     let lower = lower_hex(&percent);
     let form = percent.replace("%20", "+");
     let mut ascii = String::new();
@@ -135,18 +137,6 @@ fn spelled<T>(units: impl Iterator<Item = T>, spell: impl Fn(&mut String, T) -> 
     })
 }
 
-fn percent_encoded(text: &str) -> String {
-    let mut out = String::new();
-    for byte in text.bytes() {
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            // Writing to a string does not fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
-    }
-    out
-}
-
 fn lower_hex(text: &str) -> String {
     let mut digits = 0;
     let lower = |character: char| match (character, digits) {
@@ -176,18 +166,6 @@ fn replaced(text: &[u8], from: &[u8], to: &[u8]) -> Option<Vec<u8>> {
         out.extend_from_slice(rest);
         out
     })
-}
-
-fn find(text: &[u8], wanted: &[u8]) -> Option<usize> {
-    let first = *wanted.first()?;
-    let mut from = 0;
-    loop {
-        let at = from + text.get(from..)?.iter().position(|byte| *byte == first)?;
-        if text[at..].starts_with(wanted) {
-            return Some(at);
-        }
-        from = at + 1;
-    }
 }
 
 #[cfg(test)]

@@ -36,10 +36,7 @@ pub(crate) fn write(interactions: &[&Interaction], extra: &[Entry]) -> String {
 fn write_request(out: &mut String, request: &RecordedRequest) {
     out.push_str("    body: ");
     if request.body.is_empty() {
-        out.push_str(
-            "null
-",
-        );
+        out.push_str("null\n");
     } else {
         push_bytes(out, &request.body, 6);
     }

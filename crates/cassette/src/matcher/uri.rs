@@ -1,4 +1,4 @@
-use std::fmt::Write as _;
+use crate::percent;
 use url::Url;
 use url::form_urlencoded::parse;
 
@@ -41,11 +41,7 @@ fn one_spelling(text: &str) -> String {
             rest = &rest[at + 1..];
             continue;
         };
-        match byte {
-            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-            // Writing to a string does not fail.
-            _ => drop(write!(out, "%{byte:02X}")),
-        }
+        percent::push(&mut out, byte);
         rest = &rest[at + 3..];
     }
     out.push_str(rest);

@@ -3,7 +3,8 @@ use std::sync::Arc;
 
 use crate::ports::{Clock, UserRepository, UserRepositoryError};
 use crate::{
-    Commit, DomainError, Email, InboundChange, InboundEvent, NewUser, Precondition, UserChanges, Written,
+    Commit, DomainError, Email, InboundChange, InboundEvent, NewUser, Precondition, Timestamp, UserChanges,
+    Written,
 };
 
 /// How often an event is tried again that others got in the way of.
@@ -53,11 +54,9 @@ impl InboundService {
     pub async fn apply_new(&self, events: &[InboundEvent]) -> Vec<Option<Written<()>>> {
         let unknown = self.unknown(events).await;
         let now = self.clock.now();
-        let commit =
-            |event: &InboundEvent| Commit::at(now).once(event.receipt(now)).traced(event.trace.clone());
         let new = events.iter().zip(&unknown);
         let new: Vec<_> =
-            new.filter_map(|(event, person)| Some(((*person)?.clone(), commit(event)))).collect();
+            new.filter_map(|(event, person)| Some(((*person)?.clone(), commit(event, now)))).collect();
         if new.is_empty() {
             return vec![None; events.len()];
         }
@@ -84,8 +83,7 @@ impl InboundService {
     }
 
     async fn attempt(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {
-        let now = self.clock.now();
-        let commit = Commit::at(now).once(event.receipt(now)).traced(event.trace.clone());
+        let commit = commit(event, self.clock.now());
         match &event.change {
             InboundChange::PersonSaved(person) => self.save(person, commit).await,
             InboundChange::PersonRemoved(email) => self.remove(email, commit).await,
@@ -114,6 +112,11 @@ impl InboundService {
             (None, None) => Ok(Written::Now(())),
         }
     }
+}
+
+/// What a store records of an event's effect, beside it.
+fn commit(event: &InboundEvent, now: Timestamp) -> Commit {
+    Commit::at(now).once(event.receipt(now)).traced(event.trace.clone())
 }
 
 #[cfg(test)]

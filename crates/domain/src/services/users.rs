@@ -91,6 +91,8 @@ impl From<UserRepositoryError> for DomainError {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use futures_executor::block_on;
     use mockall::predicate::{always, eq};
 
@@ -122,7 +124,7 @@ mod tests {
 
     #[test]
     fn a_create_is_made_at_the_time_of_the_clock_and_with_a_receipt_where_it_may_be_repeated() {
-        let day = now().plus_seconds(24 * 60 * 60);
+        let day = now().plus(Duration::from_secs(24 * 60 * 60));
         let (scope, key, fingerprint) = ("request a".into(), "b".into(), [1; 32]);
         let receipt = Receipt { scope, key, fingerprint, expires_at: day };
         for (request, receipt) in [(None, None), (Some(request()), Some(receipt))] {
@@ -144,10 +146,10 @@ mod tests {
         let create = |new: NewUser| block_on(service.create(new, Some(request())));
         let first = create(ada()).unwrap().into_inner();
 
-        clock.set(now().plus_seconds(24 * 60 * 60 - 1));
+        clock.set(now().plus(Duration::from_secs(24 * 60 * 60 - 1)));
         assert_eq!(create(ada()).unwrap(), Written::Before(first.clone()));
 
-        clock.set(now().plus_seconds(24 * 60 * 60));
+        clock.set(now().plus(Duration::from_secs(24 * 60 * 60)));
         assert!(matches!(create(ada()), Err(DomainError::BusinessRule(_))), "it is a request like any other");
         let bob = NewUser { email: Email::parse("bob@example.org").unwrap(), ..ada() };
         let second = create(bob.clone()).unwrap();

@@ -8,6 +8,7 @@ use std::time::Duration;
 use async_trait::async_trait;
 use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
+use uuid::Uuid;
 
 use crate::ports::{
     EventLog, EventLogError, HealthCheck, Lead, Outbox, SetAside, Unhealthy, UserRepository,
@@ -141,9 +142,8 @@ impl State {
     fn record(&mut self, commit: &Commit, change: Change) {
         let position = Position::new(self.newest.get() + 1).unwrap_or_default();
         self.newest = position;
-        let mut random = [0; 10];
-        random[2..].copy_from_slice(&position.get().to_be_bytes());
-        let (id, time, trace) = (EventId::new(commit.at, random), commit.at, commit.trace.clone());
+        let id = EventId::new(commit.at, Uuid::from_u128(position.get().unsigned_abs().into()));
+        let (time, trace) = (commit.at, commit.trace.clone());
         self.events.push(Event { id, position, time, change, trace });
     }
 

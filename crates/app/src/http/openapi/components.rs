@@ -1,5 +1,6 @@
 //! What several operations have in common: headers and parameters, by the names that they are referred to.
 
+use roster_domain::{FeedLimit, PageLimit};
 use serde_json::json;
 use utoipa::openapi::header::{Header, HeaderBuilder};
 use utoipa::openapi::path::{Parameter, ParameterBuilder, ParameterIn};
@@ -118,11 +119,19 @@ fn header(description: &str, mut schema: Object) -> Header {
 
 fn parameters() -> Vec<(&'static str, Parameter)> {
     let limit =
-        |max: usize, default: usize| integer("", 1).maximum(Some(max)).default(Some(json!(default))).build();
+        |max: u16, default: u16| integer("", 1).maximum(Some(max)).default(Some(json!(default))).build();
+    let (of_page, of_feed) = (PageLimit::default().get().into(), FeedLimit::default().get());
     let all = [
         ("UserId", path("id", "The user's id.")),
         ("PersonId", path("id", "The person's id in the directory.")),
-        ("Limit", query("limit", "How many users there are on a page at the most.", limit(100, 20))),
+        (
+            "Limit",
+            query(
+                "limit",
+                "How many users there are on a page at the most.",
+                limit(PageLimit::MAX.into(), of_page),
+            ),
+        ),
         (
             "After",
             query(
@@ -169,7 +178,7 @@ fn parameters() -> Vec<(&'static str, Parameter)> {
             query(
                 "limit",
                 "How many events there are at the most; a stream has no such limit.",
-                limit(1000, 100),
+                limit(FeedLimit::MAX, of_feed),
             ),
         ),
         (

@@ -1,5 +1,6 @@
 //! `/events`: the feed of what happened here, and what others tell us.
 
+use roster_domain::InboundId;
 use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::HttpMethod::{Get, Post};
@@ -9,11 +10,10 @@ use utoipa::openapi::{Object, Paths, Ref, SchemaFormat};
 use super::operation::{BODY, at, content, empty, header, operation};
 use super::rules::{self, exactly, text};
 use crate::access::Scope;
+use crate::http::events::{BATCH, STRUCTURED};
 use crate::http::problem::Code;
 
 const TAG: &str = "events";
-const BATCH: &str = "application/cloudevents-batch+json";
-const STRUCTURED: &str = "application/cloudevents+json";
 
 /// What happened here: the types of events, and the names of their schemas.
 const OUT: [(&str, &str); 3] = [
@@ -105,8 +105,8 @@ fn event_in(kind: &str, members: &[&str]) -> Object {
     };
     let event = ObjectBuilder::new()
         .property("specversion", exactly("1.0"))
-        .property("id", limited("What its source calls it.", 256))
-        .property("source", limited("Who tells of it.", 384))
+        .property("id", limited("What its source calls it.", InboundId::MAX_ID_CHARS))
+        .property("source", limited("Who tells of it.", InboundId::MAX_SOURCE_CHARS))
         .property("type", exactly(kind))
         .property("time", rules::or_null(text("When it happened.").format(Some(rules::date_time()))))
         .property("datacontenttype", rules::or_null(text("What `data` is: JSON.").pattern(Some(JSON))))

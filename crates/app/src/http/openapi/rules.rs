@@ -1,6 +1,7 @@
 //! The rules of the contract as schemas, each of which accepts exactly what the server accepts, as far as a
 //! schema can say it. Patterns name every character, because regular expressions differ in what `\s` is.
 
+use roster_domain::{Email, Name};
 use serde_json::json;
 use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, OneOfBuilder, Schema, SchemaFormat, Type};
@@ -118,11 +119,13 @@ pub(in crate::http) fn position() -> Object {
 
 pub(in crate::http) fn email() -> Object {
     let email = text("Unique among all users; trimmed and lowercased.").min_length(Some(5));
-    email.max_length(Some(254)).examples([json!("ada@example.org")]).build()
+    email.max_length(Some(Email::MAX_CHARS)).examples([json!("ada@example.org")]).build()
 }
 
 pub(in crate::http) fn name() -> Object {
-    let name = text("How the user is called; trimmed.").min_length(Some(2)).max_length(Some(200));
+    let name = text("How the user is called; trimmed.")
+        .min_length(Some(Name::MIN_CHARS))
+        .max_length(Some(Name::MAX_CHARS));
     name.examples([json!("Ada Lovelace")]).build()
 }
 

@@ -9,7 +9,8 @@ use roster_domain::chain;
 use tokio::runtime::Handle;
 use url::Url;
 
-use crate::background::Outage;
+use crate::outage::Outage;
+use crate::outgoing;
 
 /// The most bytes of an answer that are read.
 const ANSWER: usize = 64 * 1024;
@@ -24,17 +25,8 @@ pub(super) struct Client {
 
 impl Client {
     pub(super) fn new(endpoint: &Url, runtime: &Handle) -> anyhow::Result<Self> {
-        // Whoever came first has chosen the same.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut http = reqwest::Client::builder()
-            .timeout(patience())
-            .redirect(reqwest::redirect::Policy::none())
-            .no_proxy();
-        if endpoint.scheme() != "https" {
-            // Nobody is to be trusted, and so nobody need be found.
-            http = http.tls_certs_only([]);
-        }
-        let http = http.build().context("there can be no client")?;
+        let http =
+            outgoing::client(endpoint).timeout(patience()).build().context("a client cannot be made")?;
         let outage = Mutex::new(Outage::of("traces and measurements are sent"));
         Ok(Self { http, runtime: runtime.clone(), outage })
     }

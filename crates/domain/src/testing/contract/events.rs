@@ -4,7 +4,7 @@ use futures_util::future::join_all;
 
 use super::behaviours;
 use super::cancellation::{POLLS, drop_after};
-use super::given::{commit, email, name, new, receipt, rename, time, user, users as many};
+use super::given::{commit, email, many, name, new, receipt, rename, time, user};
 use crate::ports::{EventLog, UserRepository, UserRepositoryError};
 use crate::{
     Change, Event, Position, Precondition, TraceContext, User, UserChanges, UserFilter, UserId, UserQuery,

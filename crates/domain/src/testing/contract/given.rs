@@ -54,7 +54,7 @@ pub(super) async fn user(users: &dyn UserRepository, local: &str) -> User {
 }
 
 /// Users that are there: `user0`, `user1`, …
-pub(super) async fn users(users: &dyn UserRepository, count: usize) -> Vec<User> {
+pub(super) async fn many(users: &dyn UserRepository, count: usize) -> Vec<User> {
     let all = (0..count).map(|n| (new(&format!("user{n}")), commit(0))).collect();
     let outcomes = users.create_many(all).await.expect("users are created");
     outcomes.into_iter().map(|one| one.expect("a user is created").into_inner()).collect()

@@ -1,5 +1,5 @@
 use super::behaviours;
-use super::given::{commit, new, receipt, time, user, users as many};
+use super::given::{commit, many, new, receipt, time, user};
 use crate::ports::{EventLog, Outbox, SetAside, UserRepository};
 use crate::{Commit, Position, Receipt, Written};
 

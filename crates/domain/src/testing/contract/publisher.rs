@@ -1,6 +1,7 @@
 use std::collections::BTreeSet;
 
 use futures_util::future::join_all;
+use uuid::Uuid;
 
 use super::StagedBroker;
 use super::behaviours;
@@ -39,7 +40,7 @@ fn event_of(position: u8, name: &str, change: fn(User) -> Change) -> Event {
     let new = named(&format!("user{position}"), name);
     let user = User::created(UserId::new(number).unwrap(), new, time(seconds));
     Event {
-        id: EventId::new(time(seconds), [position; 10]),
+        id: EventId::new(time(seconds), Uuid::from_u128(position.into())),
         position: Position::new(number).unwrap(),
         time: time(seconds),
         change: change(user),

@@ -5,7 +5,7 @@ use futures_util::{StreamExt, TryStreamExt};
 
 use super::behaviours;
 use super::cancellation::{POLLS, drop_after, give_way};
-use super::given::{commit, email, name, named, new, prefix, receipt, rename, time, user, users as many};
+use super::given::{commit, email, many, name, named, new, prefix, receipt, rename, time, user};
 use crate::ports::{UserRepository, UserRepositoryError as Error};
 use crate::{
     Order, Page, PageLimit, Precondition, Receipt, User, UserChanges, UserFilter, UserId, UserQuery, Version,

@@ -1,4 +1,4 @@
-//! Creates that share a commit: what costs a create most is that it is made durable, and what waits together can be
+//! Group commit, of creates: what costs a create most is that it is made durable, and what waits together can be
 //! made durable together, in one statement. Each has its own outcome, which is told after the commit.
 //!
 //! Each runtime has a connection of its own for that, so that no other thread is woken for it. A create that is alone
@@ -40,7 +40,7 @@ const HELD_UP: Duration = Duration::from_millis(20);
 
 /// Where creates wait for each other: on each runtime those that are asked for there. A clone is the same.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct GroupCommit {
     pools: Pools,
     queues: PerRuntime<Queue<Asked, Outcome>>,
 }
@@ -50,7 +50,7 @@ type Asked = (NewUser, Commit);
 type Waiting = queue::Waiting<Asked, Outcome>;
 type Turn = queue::Turn<Asked, Outcome>;
 
-impl Shared {
+impl GroupCommit {
     pub(crate) fn new(pools: Pools) -> Self {
         Self { pools, queues: PerRuntime::default() }
     }

@@ -1,4 +1,4 @@
-//! Writes that share a commit: what costs a write most is that it is made durable, and what waits together can be
+//! Group commit: what costs a write most is that it is made durable, and what waits together can be
 //! made durable together. Each has its own outcome, which is told after the commit.
 //!
 //! A write that is alone waits for nobody. Where a shared transaction fails as a whole, each write is done again in a
@@ -98,18 +98,18 @@ pub(crate) fn commit(kept: &mut Kept<'_>, mut batch: Vec<Box<dyn Share>>) {
     // Whoever gave up may have said so: what was not begun is not done.
     batch.retain(|one| one.is_awaited());
     if batch.len() > 1 {
-        let mut done = Together::InDoubt;
+        let mut outcome = Outcome::InDoubt;
         kept.run(|conn| {
-            done = conn.map_or(Together::InDoubt, |conn| together(conn, &mut batch));
-            matches!(done, Together::Committed)
+            outcome = conn.map_or(Outcome::InDoubt, |conn| commit_all(conn, &mut batch));
+            matches!(outcome, Outcome::Committed)
         });
-        match done {
-            Together::Committed => return batch.into_iter().for_each(Share::tell),
-            Together::NotBegun(error) => {
+        match outcome {
+            Outcome::Committed => return batch.into_iter().for_each(Share::tell),
+            Outcome::NotBegun(error) => {
                 let refused = || Error::Unavailable(Box::new(Arc::clone(&error)));
                 return batch.into_iter().for_each(|one| _ = one.alone(Err(refused())));
             }
-            Together::InDoubt => {}
+            Outcome::InDoubt => {}
         }
     }
     for one in batch {
@@ -118,25 +118,25 @@ pub(crate) fn commit(kept: &mut Kept<'_>, mut batch: Vec<Box<dyn Share>>) {
 }
 
 /// What became of a shared transaction.
-enum Together {
+enum Outcome {
     Committed,
     /// Another process writes, and did so for as long as we wait.
     NotBegun(Arc<DieselError>),
     InDoubt,
 }
 
-fn together(conn: &mut SqliteConnection, batch: &mut [Box<dyn Share>]) -> Together {
+fn commit_all(conn: &mut SqliteConnection, batch: &mut [Box<dyn Share>]) -> Outcome {
     let mut has_begun = false;
     let done = conn.immediate_transaction(|conn| {
         has_begun = true;
         batch.iter_mut().try_for_each(|one| one.attempt(conn))
     });
     match done {
-        Ok(()) => Together::Committed,
+        Ok(()) => Outcome::Committed,
         Err(InDoubt(Some(error))) if !has_begun && Fault::of(&error) == Fault::Busy => {
-            Together::NotBegun(Arc::new(error))
+            Outcome::NotBegun(Arc::new(error))
         }
-        Err(_) => Together::InDoubt,
+        Err(_) => Outcome::InDoubt,
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
 
     use super::*;
     use crate::SqliteConfig;
-    use crate::connection::Connector;
+    use crate::connector::Connector;
     use crate::writer::Writer;
 
     #[derive(QueryableByName)]

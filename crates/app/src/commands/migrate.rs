@@ -1,0 +1,20 @@
+//! `roster migrate`: the schema, brought up to date before programs serve.
+
+use crate::config::Config;
+use crate::failure::Failure;
+use crate::runtime::runtime;
+use crate::telemetry::logging;
+use crate::wiring;
+
+/// Brings the database's schema up to date.
+///
+/// # Errors
+///
+/// Where the database cannot be opened, or is of a newer schema.
+pub fn migrate(mut config: Config) -> Result<(), Failure> {
+    logging::start(&config.log, None);
+    config.database.migrate = true;
+    runtime()?.block_on(wiring::ports(&config))?;
+    tracing::info!("the schema is up to date");
+    Ok(())
+}
