@@ -6,6 +6,7 @@ mod inbound;
 mod load;
 mod outage;
 mod outbound;
+mod unreadable;
 
 pub(crate) use inbound::{has_stream, publish};
 
@@ -28,6 +29,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         outbound::suite(),
         inbound::suite(),
         dead_letters::suite(),
+        unreadable::suite(),
     ]
     .into_iter()
     .flatten()

@@ -194,7 +194,7 @@ impl<'a> Batch<'a> {
             Judged::Dead(reason) => {
                 traced.record("otel.status_code", "error");
                 span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
-                self.dead_letters.put(message, &reason).await?;
+                self.dead_letters.put(&message.try_into()?, &reason).await?;
                 "dead_lettered"
             }
         };

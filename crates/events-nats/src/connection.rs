@@ -103,6 +103,12 @@ impl Nats {
         Ok(Self { client, context, config: Arc::new(config), told, troubles: Arc::default() })
     }
 
+    /// Another connection to the same server: what ends one is to end no other.
+    pub(crate) async fn another(&self) -> Result<Self, SetupError> {
+        let another = Self::connect(NatsConfig::clone(&self.config)).await?;
+        Ok(Self { troubles: self.troubles.clone(), ..another })
+    }
+
     /// Tells others of events.
     pub fn publisher(&self) -> NatsPublisher {
         NatsPublisher::new(self.clone())

@@ -2,9 +2,11 @@ use async_nats::header::NATS_MESSAGE_ID;
 use async_nats::jetstream::Message;
 use async_nats::jetstream::context::PublishError as NatsError;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::stream::{RawMessageError, RawMessageErrorKind, Stream};
+use async_nats::jetstream::stream::{RawMessage, RawMessageError, RawMessageErrorKind, Stream};
 use async_nats::{HeaderMap, ToSubject};
 use async_trait::async_trait;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use roster_domain::BoxError;
 use roster_domain::ports::{DeadLetter, DeadLetters, DeadLettersError};
@@ -37,12 +39,12 @@ impl NatsDeadLetters {
 
     /// Keeps an event, with the reason and where it came from; of one that is too large for that, its beginning.
     /// Where its keeper dies before the event itself is acknowledged, the same is kept once.
-    pub(crate) async fn put(&self, message: &Message, reason: &str) -> Result<(), BoxError> {
-        let mut headers = headers(message, reason)?;
-        match self.send(DEAD_LETTERS, headers.clone(), message.payload.clone()).await {
+    pub(crate) async fn put(&self, letter: &Letter, reason: &str) -> Result<(), BoxError> {
+        let (mut headers, payload) = (letter.headers(reason), &letter.payload);
+        match self.send(DEAD_LETTERS, headers.clone(), payload.clone()).await {
             Err(error) if is_too_large(&error) => {
-                headers.insert(TRUNCATED, message.payload.len().to_string());
-                let beginning = message.payload.slice(..message.payload.len().min(BEGINNING));
+                headers.insert(TRUNCATED, payload.len().to_string());
+                let beginning = payload.slice(..payload.len().min(BEGINNING));
                 Ok(self.send(DEAD_LETTERS, headers, beginning).await?)
             }
             sent => Ok(sent?),
@@ -132,18 +134,65 @@ fn dead_letter(message: &StreamMessage) -> DeadLetter {
     }
 }
 
-/// What is kept beside an event.
-fn headers(message: &Message, reason: &str) -> Result<HeaderMap, BoxError> {
-    let info = message.info()?;
-    let (stream, sequence) = (info.stream, info.stream_sequence.to_string());
-    let mut headers = HeaderMap::new();
-    headers.insert(NATS_MESSAGE_ID, format!("{stream}-{sequence}-{}", info.published.timestamp_micros()));
-    headers.insert(REASON, short_line(reason));
-    headers.insert(SUBJECT, message.subject.as_str());
-    headers.insert(STREAM, stream);
-    headers.insert(SEQUENCE, sequence);
-    headers.insert(DELIVERIES, info.delivered.to_string());
-    Ok(headers)
+/// An event that can never succeed, and where it came from.
+pub(crate) struct Letter {
+    subject: String,
+    payload: Bytes,
+    stream: String,
+    sequence: u64,
+    /// When the stream took it, in microseconds.
+    kept_at: i128,
+    /// How often it was delivered, where that is known.
+    deliveries: Option<i64>,
+}
+
+impl TryFrom<&Message> for Letter {
+    type Error = BoxError;
+
+    fn try_from(message: &Message) -> Result<Self, BoxError> {
+        let info = message.info()?;
+        Ok(Self {
+            subject: message.subject.to_string(),
+            payload: message.payload.clone(),
+            stream: info.stream.to_owned(),
+            sequence: info.stream_sequence,
+            kept_at: info.published.timestamp_micros().into(),
+            deliveries: Some(info.delivered),
+        })
+    }
+}
+
+/// Of an event of others, as the server shows it.
+impl TryFrom<RawMessage> for Letter {
+    type Error = BoxError;
+
+    fn try_from(shown: RawMessage) -> Result<Self, BoxError> {
+        Ok(Self {
+            subject: shown.subject,
+            payload: STANDARD.decode(shown.payload)?.into(),
+            stream: Name::Directory.as_str().to_owned(),
+            sequence: shown.sequence,
+            kept_at: shown.time.timestamp_micros().into(),
+            deliveries: None,
+        })
+    }
+}
+
+impl Letter {
+    /// What is kept beside the event.
+    fn headers(&self, reason: &str) -> HeaderMap {
+        let Self { stream, sequence, kept_at, .. } = self;
+        let mut headers = HeaderMap::new();
+        headers.insert(NATS_MESSAGE_ID, format!("{stream}-{sequence}-{kept_at}"));
+        headers.insert(REASON, short_line(reason));
+        headers.insert(SUBJECT, self.subject.as_str());
+        headers.insert(STREAM, stream.as_str());
+        headers.insert(SEQUENCE, sequence.to_string());
+        if let Some(deliveries) = self.deliveries {
+            headers.insert(DELIVERIES, deliveries.to_string());
+        }
+        headers
+    }
 }
 
 /// A header holds no line breaks, and counts against the size of its message.

@@ -15,6 +15,7 @@ mod publisher;
 mod source;
 mod streams;
 mod trace;
+mod unreadable;
 
 pub use config::NatsConfig;
 pub use connection::{Nats, SetupError};

@@ -2,21 +2,22 @@ use std::time::Duration;
 
 use async_nats::jetstream::Message;
 use async_nats::jetstream::consumer::pull::Config;
-use async_nats::jetstream::consumer::{AckPolicy, PullConsumer};
+use async_nats::jetstream::consumer::{AckPolicy, Info, PullConsumer};
 use async_nats::jetstream::stream::Stream;
 use async_trait::async_trait;
 use futures_core::future::BoxFuture;
 use futures_util::{FutureExt, TryStreamExt};
+use metrics::gauge;
 use roster_domain::BoxError;
 use roster_domain::ports::EventSource;
 use roster_domain::services::InboundService;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
-use crate::Nats;
 use crate::batch::{Batch, Stop, is_stopped};
 use crate::config::LONGEST_PAUSE;
 use crate::streams::{INBOUND, Name};
+use crate::{Nats, unreadable};
 
 /// The durable consumer.
 const CONSUMER: &str = "roster";
@@ -30,6 +31,11 @@ const FETCH: Duration = Duration::from_secs(1);
 /// How often the server is asked whether the events of a holder that died were settled.
 const LOOK: Duration = Duration::from_millis(250);
 
+/// How often it is asked whether all that it delivered came here, and how much is to come.
+const CHECK: Duration = Duration::from_secs(5);
+
+const PENDING: &str = "roster_inbound_events_pending";
+
 /// Brings events of others, from the stream `DIRECTORY`.
 #[derive(Clone)]
 pub struct NatsSource {
@@ -40,11 +46,12 @@ pub struct NatsSource {
 impl EventSource for NatsSource {
     async fn run(&self, inbound: InboundService, stop: BoxFuture<'static, ()>) {
         let stop: Stop = stop.shared();
+        let _measured = Measured;
         let mut pauses = self.nats.config.pauses();
         let mut told = String::new();
         while !is_stopped(&stop) {
             let began = Instant::now();
-            let Err(cause) = self.session(&inbound, &stop).await else { return };
+            let Err(cause) = self.session(&inbound, &stop).await else { break };
             if began.elapsed() > self.nats.config.ack_wait {
                 pauses = self.nats.config.pauses();
                 told.clear();
@@ -61,19 +68,45 @@ impl EventSource for NatsSource {
     }
 }
 
+/// For as long as this program takes in events, it measures how many are to come.
+struct Measured;
+
+impl Drop for Measured {
+    fn drop(&mut self) {
+        gauge!(PENDING).set(0.0);
+    }
+}
+
+/// Where nothing is in hand here, nothing is to be in hand.
+#[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
+fn check(info: &Info) -> Result<(), BoxError> {
+    gauge!(PENDING).set(info.num_pending as f64);
+    let lost = info.num_ack_pending;
+    if lost == 0 { Ok(()) } else { Err(format!("{lost} events were delivered, and did not come").into()) }
+}
+
 impl NatsSource {
     pub(crate) fn new(nats: Nats) -> Self {
         Self { nats }
     }
 
-    /// Handles events until it is told to stop, or something is wrong with the connection or the stream.
+    /// Handles events until it is told to stop, or something is wrong with the connection or the stream. Each time on a
+    /// connection of its own, as an event may have ended the one before.
     async fn session(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
+        let source = Self { nats: self.nats.another().await? };
+        source.take_in(inbound, stop).await?;
+        Ok(source.nats.client.flush().await?)
+    }
+
+    async fn take_in(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         self.nats.connected().await?;
-        let mut consumer = self.open().await?;
+        let (stream, mut consumer) = self.open().await?;
         let dead_letters = self.nats.dead_letters();
         let connection = self.nats.connection();
+        unreadable::put_aside(&self.nats, &stream, &mut consumer).await?;
         self.wait_for_the_dead(&mut consumer, stop).await?;
         info!("events of others come in");
+        let mut checked = Instant::now();
         while !is_stopped(stop) {
             let fetched = self.fetch(&consumer).await?;
             // What was sent into a connection that was lost comes again, and is not to be overtaken.
@@ -82,17 +115,22 @@ impl NatsSource {
             }
             let batch = Batch::new(fetched, &self.nats.config, &dead_letters);
             batch.handle(inbound, stop).await?;
+            if checked.elapsed() > CHECK {
+                checked = Instant::now();
+                check(consumer.info().await?)?;
+            }
         }
         Ok(())
     }
 
-    async fn open(&self) -> Result<PullConsumer, BoxError> {
+    async fn open(&self) -> Result<(Stream, PullConsumer), BoxError> {
         self.nats.stream(Name::DeadLetters).await?;
         let stream = self.nats.stream(Name::Directory).await?;
         if Name::outlives_receipts(&stream.cached_info().config) {
             warn!("the stream DIRECTORY keeps events for longer than it is remembered that they took effect");
         }
-        self.consumer(&stream).await
+        let consumer = self.consumer(&stream).await?;
+        Ok((stream, consumer))
     }
 
     async fn consumer(&self, stream: &Stream) -> Result<PullConsumer, BoxError> {

@@ -1,7 +1,7 @@
 //! Which trace a message is part of, in its headers (W3C Trace Context).
 
-use async_nats::HeaderMap;
 use async_nats::jetstream::Message;
+use async_nats::{HeaderMap, HeaderValue};
 use opentelemetry::propagation::{Extractor, Injector};
 use opentelemetry::{Context, global};
 use roster_domain::TraceContext;
@@ -21,8 +21,13 @@ pub(crate) fn tell(trace: &TraceContext, headers: &mut HeaderMap) {
 
 /// Which trace a message says that it is part of.
 pub(crate) fn told(headers: &HeaderMap) -> Option<TraceContext> {
-    let headers = Headers(headers);
-    TraceContext::parse(headers.get(PARENT)?, headers.get(STATE))
+    // Some write these names with a capital.
+    let header = |wanted: &str| {
+        let mut all = headers.iter();
+        let (_, values) = all.find(|(name, _)| AsRef::<str>::as_ref(*name).eq_ignore_ascii_case(wanted))?;
+        values.first().map(HeaderValue::as_str)
+    };
+    TraceContext::parse(header(PARENT)?, header(STATE))
 }
 
 /// The step of a trace that publishes a message with these headers, which from here on tell of that step.
@@ -78,7 +83,7 @@ struct Headers<'a>(&'a HeaderMap);
 
 impl Extractor for Headers<'_> {
     fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key).map(async_nats::HeaderValue::as_str)
+        self.0.get(key).map(HeaderValue::as_str)
     }
 
     fn keys(&self) -> Vec<&str> {
