@@ -98,7 +98,7 @@ async fn do_everything(store: &Postgres, round: &str) {
     events.pruned().await.expect("the store answers");
     outbox.published().await.expect("the store answers");
     outbox.unpublished(10).await.expect("the store answers");
-    outbox.mark_published(newest, vec![]).await.expect("the store answers");
+    outbox.mark_published(Position::START, newest, vec![]).await.expect("the store answers");
     outbox.set_aside(10).await.expect("the store answers");
     outbox.prune_events(now(), 1).await.expect("the store answers");
     outbox.prune_receipts(now(), 1).await.expect("the store answers");

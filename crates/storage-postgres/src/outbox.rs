@@ -5,8 +5,8 @@ use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
-use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
-use roster_domain::{Event, Position, Timestamp};
+use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside, Unpublished};
+use roster_domain::{Position, Timestamp};
 
 use crate::error::Error;
 use crate::event_rows::{self, EventRow};
@@ -35,12 +35,21 @@ impl Outbox for PgOutbox {
         Ok(event_rows::position(self.pool.read(published, ()).await?, "event_mark", "published", 1)?)
     }
 
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        Ok(event_rows::all(self.pool.read(unpublished, batch(limit)).await?)?)
+    async fn unpublished(&self, limit: usize) -> Result<Option<Unpublished>, EventLogError> {
+        let rows = self.pool.read(unpublished, batch(limit)).await?;
+        let Some(&(Some(mark), _)) = rows.as_slice().first() else { return Ok(None) };
+        let mark = event_rows::position(mark, "event_mark", "published", 1)?;
+        let events = event_rows::all(rows.into_iter().map(|(_, row)| row).collect())?;
+        Ok(Some(Unpublished { mark, events }))
     }
 
-    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
-        Ok(self.pool.commit(Mark(up_to, set_aside)).await?)
+    async fn mark_published(
+        &self,
+        from: Position,
+        up_to: Position,
+        set_aside: Vec<SetAside>,
+    ) -> Result<(), EventLogError> {
+        Ok(self.pool.commit(Mark { from, up_to, set_aside }).await?)
     }
 
     async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
@@ -69,10 +78,14 @@ async fn published(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
     Ok(event_mark::table.select(event_mark::published).get_result(conn).await?)
 }
 
-async fn unpublished(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<EventRow>, Error> {
+/// The rows, each with the mark.
+async fn unpublished(
+    conn: &mut AsyncPgConnection,
+    limit: i64,
+) -> Result<Vec<(Option<i64>, EventRow)>, Error> {
     let mark = event_mark::table.select(event_mark::published).single_value();
     let waiting = table::table.filter(table::position.gt(mark)).order(table::position).limit(limit);
-    Ok(PlannedAnew(waiting.select(EventRow::as_select())).load(conn).await?)
+    Ok(PlannedAnew(waiting.select((mark, EventRow::as_select()))).load(conn).await?)
 }
 
 async fn set_aside(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<SetAsideRow>, Error> {
@@ -81,13 +94,17 @@ async fn set_aside(conn: &mut AsyncPgConnection, limit: i64) -> Result<Vec<SetAs
 }
 
 /// Moves the mark, and sets events aside.
-struct Mark(Position, Vec<SetAside>);
+struct Mark {
+    from: Position,
+    up_to: Position,
+    set_aside: Vec<SetAside>,
+}
 
 impl Unit for Mark {
     type Outcome = ();
 
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<(), Error> {
-        let Self(up_to, set_aside) = self;
+        let Self { from, up_to, set_aside } = self;
         let rows: Vec<_> = set_aside
             .iter()
             .map(|one| {
@@ -102,7 +119,8 @@ impl Unit for Mark {
             let kept = diesel::insert_into(events_set_aside::table).values(rows);
             kept.on_conflict_do_nothing().execute(conn).await?;
         }
-        let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
+        let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
+        let behind = event_mark::table.filter(behind);
         Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn).await?;
         Ok(())
     }

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use async_trait::async_trait;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
-use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside};
-use roster_domain::{Event, Position, Timestamp};
+use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside, Unpublished};
+use roster_domain::{Position, Timestamp};
 
 use crate::error::{BrokenRow, Error};
 use crate::event_rows::{self, EventRow};
@@ -38,21 +38,29 @@ impl Outbox for SqliteOutbox {
         Ok(event_rows::position(mark.await?, "event_mark", "published", 1)?)
     }
 
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
+    async fn unpublished(&self, limit: usize) -> Result<Option<Unpublished>, EventLogError> {
         let limit = batch(limit);
-        let rows: Vec<EventRow> = self
+        let rows: Vec<(Option<i64>, EventRow)> = self
             .readers
             .read(move |conn| {
                 let mark = event_mark::table.select(event_mark::published).single_value();
                 let later = table::table.filter(table::position.nullable().gt(mark)).order(table::position);
-                Ok(Limited(later.select(EventRow::as_select()), limit).load(conn)?)
+                Ok(Limited(later.select((mark, EventRow::as_select())), limit).load(conn)?)
             })
             .await?;
-        Ok(event_rows::all(rows)?)
+        let Some(&(Some(mark), _)) = rows.as_slice().first() else { return Ok(None) };
+        let mark = event_rows::position(mark, "event_mark", "published", 1)?;
+        let events = event_rows::all(rows.into_iter().map(|(_, row)| row).collect())?;
+        Ok(Some(Unpublished { mark, events }))
     }
 
-    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
-        Ok(self.writer.transaction(move |conn| mark(conn, up_to, &set_aside)).await?)
+    async fn mark_published(
+        &self,
+        from: Position,
+        up_to: Position,
+        set_aside: Vec<SetAside>,
+    ) -> Result<(), EventLogError> {
+        Ok(self.writer.transaction(move |conn| mark(conn, (from, up_to), &set_aside)).await?)
     }
 
     async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError> {
@@ -110,7 +118,11 @@ fn batch(limit: usize) -> i64 {
 }
 
 /// Moves the mark, and sets events aside.
-fn mark(conn: &mut SqliteConnection, up_to: Position, set_aside: &[SetAside]) -> Result<(), Error> {
+fn mark(
+    conn: &mut SqliteConnection,
+    (from, up_to): (Position, Position),
+    set_aside: &[SetAside],
+) -> Result<(), Error> {
     for one in set_aside {
         diesel::insert_into(events_set_aside::table)
             .values((
@@ -121,7 +133,8 @@ fn mark(conn: &mut SqliteConnection, up_to: Position, set_aside: &[SetAside]) ->
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    let behind = event_mark::table.filter(event_mark::published.lt(up_to.get()));
+    let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
+    let behind = event_mark::table.filter(behind);
     Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn)?;
     Ok(())
 }

@@ -12,7 +12,7 @@
 //! | a new promise of a method | breaking, though everything compiles | keep it: the contract has a behaviour more, and the changelog says so under "For implementers" |
 //! | a promise that was there, and is now checked | minor | nothing, where it was kept |
 //! | a new error of a port (`#[non_exhaustive]`) | minor | nothing; return it where it fits |
-//! | a new field of what an adapter makes or stores: `User`, `Event`, `SetAside`, `DirectoryPerson` | breaking | fill it in, also for what was stored before |
+//! | a new field of what an adapter makes or stores: `User`, `Event`, `Unpublished`, `SetAside`, `DirectoryPerson` | breaking | fill it in, also for what was stored before |
 //! | a new field of what an adapter is handed: `Commit`, `UserFilter` | breaking, though everything compiles | heed it: the contract says where it does not |
 //! | a new kind of `Change` or `InboundChange` (`#[non_exhaustive]`) | minor for readers, breaking for stores | write and read it |
 //!
@@ -36,7 +36,7 @@ pub use directory::{Directory, DirectoryError};
 pub use events::{EventLog, EventLogError};
 pub use examination::{Examination, Finding, Verdict};
 pub use health::{HealthCheck, Unhealthy};
-pub use outbox::{Lead, Outbox, SetAside};
+pub use outbox::{Lead, Outbox, SetAside, Unpublished};
 pub use publisher::{EventPublisher, PublishError};
 pub use source::EventSource;
 pub use users::{UserRepository, UserRepositoryError};

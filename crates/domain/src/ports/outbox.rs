@@ -24,12 +24,18 @@ pub trait Outbox: Send + Sync {
     /// The mark; [`Position::START`] at first.
     async fn published(&self) -> Result<Position, EventLogError>;
 
-    /// The events after the mark, at most `limit`, in the order of their positions.
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError>;
+    /// The events after the mark, at most `limit`; `None` where there are none.
+    async fn unpublished(&self, limit: usize) -> Result<Option<Unpublished>, EventLogError>;
 
-    /// Moves the mark to `up_to`, if it is not further already, and keeps with it, in one transaction, which
-    /// events were set aside on the way. One that is set aside already stays as it is.
-    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError>;
+    /// Moves the mark from where it was found to `up_to`, and keeps with it, in one transaction, which events were set
+    /// aside on the way. A mark that is further already stays, and so does one that was [rewound](Self::rewind)
+    /// meanwhile; as does an event that is set aside already.
+    async fn mark_published(
+        &self,
+        from: Position,
+        up_to: Position,
+        set_aside: Vec<SetAside>,
+    ) -> Result<(), EventLogError>;
 
     /// The events that were set aside, oldest first, at most `limit`.
     async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError>;
@@ -56,6 +62,15 @@ pub trait Lead: Send {
     /// How long whoever had the lead before may not have noticed yet that it is lost, who asks
     /// [`is_held`](Self::is_held) twice a second.
     fn overlap(&self) -> Duration;
+}
+
+/// Events that are to be told to others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unpublished {
+    /// The mark, as it was found with them.
+    pub mark: Position,
+    /// One at least, in the order of their positions.
+    pub events: Vec<Event>,
 }
 
 /// An event that is not told to others.

@@ -83,7 +83,7 @@ mod tests {
                 let new = NewUser { email, name: Name::parse("Ada").unwrap() };
                 store.create(new, Commit::at(time(nth))).await.unwrap();
             }
-            store.mark_published(Position::new(5).unwrap(), Vec::new()).await.unwrap();
+            store.mark_published(Position::START, Position::new(5).unwrap(), Vec::new()).await.unwrap();
             store.prune_events(time(pruned + 1), 100).await.unwrap();
         });
         FeedService::new(Arc::new(store))

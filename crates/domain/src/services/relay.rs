@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use crate::ports::{Clock, EventLogError, EventPublisher, Outbox, PublishError, SetAside};
+use crate::ports::{Clock, EventLogError, EventPublisher, Outbox, PublishError, SetAside, Unpublished};
 use crate::{BoxError, Event, Position, Timestamp, chain};
 
 /// How many events are read and published at once.
@@ -46,23 +46,34 @@ impl RelayService {
     /// that the broker refuses for good is set aside, and those after it go on. Where the broker fails for the
     /// moment, the first event that it did not take is the next to be tried.
     pub async fn relay(&self) -> Result<Relayed, EventLogError> {
-        let events = self.outbox.unpublished(BATCH).await?;
-        let mut relayed = Relayed { more: events.len() == BATCH, ..Relayed::default() };
-        let mut mark = None;
-        relayed.up_to = events.first().and_then(|first| Position::new(first.position.get() - 1));
+        self.relay_some(BATCH).await
+    }
+
+    /// The same of the next event alone: for a broker that failed a moment ago, which is not to be handed all of them
+    /// again and again.
+    pub async fn relay_one(&self) -> Result<Relayed, EventLogError> {
+        self.relay_some(1).await
+    }
+
+    async fn relay_some(&self, most: usize) -> Result<Relayed, EventLogError> {
+        let mut relayed = Relayed::default();
+        let Some(Unpublished { mark, events }) = self.outbox.unpublished(most).await? else {
+            return Ok(relayed);
+        };
+        relayed.more = events.len() == most;
+        let mut up_to = None;
         for wave in waves(&events) {
-            if let Some(last) = self.publish(wave, &mut relayed).await {
-                mark = Some(last);
-            }
+            up_to = self.publish(wave, &mut relayed).await.or(up_to);
             if relayed.failure.is_some() {
                 relayed.more = false;
                 break;
             }
         }
-        relayed.up_to = mark.or(relayed.up_to);
-        if let Some(mark) = mark {
-            self.outbox.mark_published(mark, relayed.set_aside.clone()).await?;
+        if let Some(up_to) = up_to {
+            self.outbox.mark_published(mark, up_to, relayed.set_aside.clone()).await?;
         }
+        let before_all = events.first().and_then(|first| Position::new(first.position.get() - 1));
+        relayed.up_to = up_to.or(before_all);
         Ok(relayed)
     }
 

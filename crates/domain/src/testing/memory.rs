@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use uuid::Uuid;
 
 use crate::ports::{
-    EventLog, EventLogError, HealthCheck, Lead, Outbox, SetAside, Unhealthy, UserRepository,
+    EventLog, EventLogError, HealthCheck, Lead, Outbox, SetAside, Unhealthy, Unpublished, UserRepository,
     UserRepositoryError,
 };
 use crate::{
@@ -285,14 +285,22 @@ impl Outbox for InMemory {
         Ok(self.state().published)
     }
 
-    async fn unpublished(&self, limit: usize) -> Result<Vec<Event>, EventLogError> {
-        let after = self.published().await?;
-        self.read(after, limit).await
+    async fn unpublished(&self, limit: usize) -> Result<Option<Unpublished>, EventLogError> {
+        let mark = self.published().await?;
+        let events = self.read(mark, limit).await?;
+        Ok((!events.is_empty()).then_some(Unpublished { mark, events }))
     }
 
-    async fn mark_published(&self, up_to: Position, set_aside: Vec<SetAside>) -> Result<(), EventLogError> {
+    async fn mark_published(
+        &self,
+        from: Position,
+        up_to: Position,
+        set_aside: Vec<SetAside>,
+    ) -> Result<(), EventLogError> {
         let mut state = self.state();
-        state.published = state.published.max(up_to);
+        if state.published >= from {
+            state.published = state.published.max(up_to);
+        }
         for one in set_aside {
             state.set_aside.entry(one.position).or_insert(one);
         }

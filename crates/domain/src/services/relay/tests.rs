@@ -161,10 +161,28 @@ fn a_failure_in_a_later_wave_keeps_what_the_earlier_ones_did() {
 }
 
 #[test]
+fn a_broker_that_failed_is_handed_the_next_event_alone() {
+    let broker = Broker::that(vec![Outcome::Away, Outcome::Away]);
+    let store = block_on(changed(&[1, 2, 3]));
+    let relay = RelayService::new(Arc::new(store), broker.clone(), Arc::new(ManualClock::default()));
+    block_on(async {
+        assert!(relay.relay_one().await.unwrap().failure.is_some());
+        assert!(relay.relay_one().await.unwrap().failure.is_some());
+        let relayed = relay.relay_one().await.unwrap();
+        assert!(relayed.more && relayed.published == 1, "{relayed:?}");
+        relay.relay().await.unwrap();
+    });
+    assert_eq!(broker.calls(), [vec![1], vec![1], vec![1], vec![2, 3]]);
+}
+
+#[test]
 fn where_the_first_event_fails_the_mark_stays() {
     let mut outbox = MockOutbox::new();
     let events = block_on(async { changed(&[1, 2]).await.read(Position::START, 9).await.unwrap() });
-    outbox.expect_unpublished().once().return_once(move |_| Ok(events));
+    outbox
+        .expect_unpublished()
+        .once()
+        .return_once(move |_| Ok(Some(Unpublished { mark: Position::START, events })));
     outbox.expect_mark_published().never();
     let broker = Broker::that(vec![Outcome::Away]);
     let relay = RelayService::new(Arc::new(outbox), broker, Arc::new(ManualClock::default()));
@@ -176,7 +194,7 @@ fn where_the_first_event_fails_the_mark_stays() {
 #[test]
 fn where_there_is_nothing_to_publish_the_broker_and_the_mark_are_left_alone() {
     let mut outbox = MockOutbox::new();
-    outbox.expect_unpublished().once().returning(|_| Ok(Vec::new()));
+    outbox.expect_unpublished().once().returning(|_| Ok(None));
     outbox.expect_mark_published().never();
     let mut broker = MockEventPublisher::new();
     broker.expect_publish().never();

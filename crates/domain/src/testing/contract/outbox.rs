@@ -1,7 +1,7 @@
 use super::behaviours;
 use super::given::{commit, many, new, receipt, time, user};
 use crate::ports::{EventLog, Outbox, SetAside, UserRepository};
-use crate::{Commit, Position, Receipt, Written};
+use crate::{Commit, Event, Position, Receipt, Written};
 
 /// The names of the behaviours, handed to another macro.
 #[doc(hidden)]
@@ -13,6 +13,7 @@ macro_rules! __outbox_behaviours {
             what_is_unpublished_comes_after_the_mark_in_order,
             an_event_is_set_aside_once,
             a_rewound_mark_has_events_published_again,
+            a_mark_that_is_rewound_amid_publishing_stays_there,
             one_leads_at_a_time,
             what_is_published_and_old_is_pruned_in_batches,
             what_is_not_published_is_not_pruned,
@@ -39,6 +40,18 @@ async fn recorded(users: &dyn UserRepository, events: &dyn EventLog, count: usiz
     events.sequence().await.unwrap();
 }
 
+/// Moves the mark from wherever it is.
+async fn published(outbox: &dyn Outbox, up_to: i64) {
+    let from = outbox.published().await.unwrap();
+    outbox.mark_published(from, position(up_to), Vec::new()).await.unwrap();
+}
+
+async fn waiting(outbox: &dyn Outbox, limit: usize) -> Vec<Event> {
+    let waiting = outbox.unpublished(limit).await.unwrap().expect("there are some");
+    assert_eq!(waiting.mark, outbox.published().await.unwrap());
+    waiting.events
+}
+
 async fn kept(events: &dyn EventLog) -> Vec<i64> {
     events.sequence().await.unwrap();
     let events = events.read(Position::START, 1_000).await.unwrap();
@@ -53,7 +66,7 @@ async fn the_mark_begins_at_the_start_and_only_moves_on(
     recorded(users, events, 5).await;
     assert_eq!(outbox.published().await.unwrap(), Position::START);
     for (mark, expected) in [(3, 3), (2, 3), (3, 3), (5, 5)] {
-        outbox.mark_published(position(mark), Vec::new()).await.unwrap();
+        published(outbox, mark).await;
         assert_eq!(outbox.published().await.unwrap(), position(expected));
     }
 }
@@ -63,23 +76,23 @@ async fn what_is_unpublished_comes_after_the_mark_in_order(
     events: &dyn EventLog,
     outbox: &dyn Outbox,
 ) {
-    assert_eq!(outbox.unpublished(10).await.unwrap(), []);
+    assert_eq!(outbox.unpublished(10).await.unwrap(), None);
     recorded(users, events, 9).await;
     let all = events.read(Position::START, 10).await.unwrap();
 
-    assert_eq!(outbox.unpublished(4).await.unwrap(), all[..4]);
-    outbox.mark_published(position(4), Vec::new()).await.unwrap();
-    assert_eq!(outbox.unpublished(10).await.unwrap(), all[4..]);
-    outbox.mark_published(position(9), Vec::new()).await.unwrap();
-    assert_eq!(outbox.unpublished(10).await.unwrap(), []);
+    assert_eq!(waiting(outbox, 4).await, all[..4]);
+    published(outbox, 4).await;
+    assert_eq!(waiting(outbox, 10).await, all[4..]);
+    published(outbox, 9).await;
+    assert_eq!(outbox.unpublished(10).await.unwrap(), None);
 }
 
 async fn an_event_is_set_aside_once(users: &dyn UserRepository, events: &dyn EventLog, outbox: &dyn Outbox) {
     recorded(users, events, 3).await;
     let aside = |reason: &str| SetAside { position: position(2), reason: reason.to_owned(), at: time(1) };
 
-    outbox.mark_published(position(2), vec![aside("it is too large")]).await.unwrap();
-    outbox.mark_published(position(3), vec![aside("again")]).await.unwrap();
+    outbox.mark_published(position(0), position(2), vec![aside("it is too large")]).await.unwrap();
+    outbox.mark_published(position(2), position(3), vec![aside("again")]).await.unwrap();
 
     assert_eq!(outbox.published().await.unwrap(), position(3));
     assert_eq!(outbox.set_aside(10).await.unwrap(), [aside("it is too large")]);
@@ -91,12 +104,27 @@ async fn a_rewound_mark_has_events_published_again(
     outbox: &dyn Outbox,
 ) {
     recorded(users, events, 5).await;
-    outbox.mark_published(position(4), Vec::new()).await.unwrap();
+    published(outbox, 4).await;
     for (to, expected) in [(5, 4), (2, 2), (3, 2)] {
         outbox.rewind(position(to)).await.unwrap();
         assert_eq!(outbox.published().await.unwrap(), position(expected));
     }
-    assert_eq!(outbox.unpublished(10).await.unwrap().len(), 3);
+    assert_eq!(waiting(outbox, 10).await.len(), 3);
+}
+
+async fn a_mark_that_is_rewound_amid_publishing_stays_there(
+    users: &dyn UserRepository,
+    events: &dyn EventLog,
+    outbox: &dyn Outbox,
+) {
+    recorded(users, events, 5).await;
+    published(outbox, 3).await;
+    let under_way = outbox.unpublished(10).await.unwrap().expect("there are two");
+
+    outbox.rewind(position(1)).await.unwrap();
+    outbox.mark_published(under_way.mark, position(5), Vec::new()).await.unwrap();
+
+    assert_eq!(outbox.published().await.unwrap(), position(1));
 }
 
 async fn one_leads_at_a_time(_: &dyn UserRepository, _: &dyn EventLog, outbox: &dyn Outbox) {
@@ -123,7 +151,7 @@ async fn what_is_published_and_old_is_pruned_in_batches(
 ) {
     recorded(users, events, 10).await;
     assert_eq!(events.pruned().await.unwrap(), Position::START);
-    outbox.mark_published(position(9), Vec::new()).await.unwrap();
+    published(outbox, 9).await;
 
     assert_eq!(outbox.prune_events(time(0), 100).await.unwrap(), 0, "they are not older");
     for (pruned, in_all) in [(4, 4), (4, 8), (1, 9), (0, 9)] {
@@ -153,7 +181,7 @@ async fn a_young_event_keeps_those_after_it(
         users.create(new(local), commit(seconds)).await.unwrap();
         events.sequence().await.unwrap();
     }
-    outbox.mark_published(position(3), Vec::new()).await.unwrap();
+    published(outbox, 3).await;
 
     assert_eq!(outbox.prune_events(time(4), 100).await.unwrap(), 1);
     assert_eq!(kept(events).await, [2, 3], "what is left has no gap");
@@ -165,7 +193,7 @@ async fn positions_go_on_after_all_events_were_pruned(
     outbox: &dyn Outbox,
 ) {
     recorded(users, events, 5).await;
-    outbox.mark_published(position(5), Vec::new()).await.unwrap();
+    published(outbox, 5).await;
     assert_eq!(outbox.prune_events(time(1), 100).await.unwrap(), 5);
     assert_eq!(kept(events).await, [0; 0]);
     assert_eq!(events.newest().await.unwrap(), position(5));
