@@ -5,12 +5,13 @@ use std::time::Instant;
 use roster_domain::ports::{Lead, Outbox};
 use roster_storage_postgres::{PgOutbox, Postgres};
 
-use crate::kit::{Gateway, OnPostgres, Proxied, patient, suite};
+use crate::kit::{Gateway, OnPostgres, Proxied, Replicated, patient, suite};
 
 suite![
     a_lead_whose_session_ended_is_lost_for_good,
     a_lead_is_lost_before_the_next_believes_that_it_is,
     one_leads_at_a_time_behind_a_proxy,
+    a_standby_gives_no_lead,
 ];
 
 fn outbox(url: &str) -> PgOutbox {
@@ -72,4 +73,14 @@ async fn one_leads_at_a_time_behind_a_proxy(proxied: Proxied) {
     }
     drop(first);
     assert!(lead(&other).await.is_held().await);
+}
+
+/// Seen to fail where it was asked for the lock alone.
+async fn a_standby_gives_no_lead(servers: Replicated) {
+    let follower = outbox(servers.standby.url());
+    assert!(follower.lead().await.is_err());
+
+    servers.standby.execute(&["SELECT pg_promote()"]).await;
+
+    lead(&follower).await;
 }

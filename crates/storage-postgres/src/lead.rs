@@ -52,11 +52,13 @@ impl Candidate {
 
     /// Tries to lock for the session; or, behind a proxy that pools by transaction, for a transaction that is
     /// left open: the proxy would give the session to somebody else, with the lock on it.
-    async fn try_lock(&self, conn: &mut AsyncPgConnection) -> QueryResult<bool> {
+    async fn try_lock(&self, conn: &mut AsyncPgConnection) -> Result<bool, Error> {
         if !self.connector.is_by_transaction() {
-            return ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await;
+            check_takes_writes(conn).await?;
+            return Ok(ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await?);
         }
         conn.batch_execute("BEGIN").await?;
+        check_takes_writes(conn).await?;
         let taken = ask(conn, "SELECT pg_try_advisory_xact_lock($1) AS answer").await?;
         if !taken {
             conn.batch_execute("ROLLBACK").await?;
@@ -74,9 +76,8 @@ pub(crate) struct PgLead {
 #[async_trait]
 impl Lead for PgLead {
     async fn is_held(&mut self) -> bool {
-        let asked = "SELECT $1 > 0 AND NOT current_setting('transaction_read_only')::bool AS answer";
         if !self.is_lost {
-            let answer = timeout(ANSWER, ask(&mut self.conn, asked)).await;
+            let answer = timeout(ANSWER, ask(&mut self.conn, TAKES_WRITES)).await;
             self.is_lost = !matches!(answer, Ok(Ok(true)));
         }
         !self.is_lost
@@ -86,6 +87,14 @@ impl Lead for PgLead {
     fn overlap(&self) -> Duration {
         ANSWER + Duration::from_secs(1)
     }
+}
+
+/// Whether the server takes writes; it is asked so that a key is bound, as wherever it is.
+const TAKES_WRITES: &str = "SELECT $1 > 0 AND NOT current_setting('transaction_read_only')::bool AS answer";
+
+/// A standby gives its locks to whoever asks: they are not those of the server that it follows.
+async fn check_takes_writes(conn: &mut AsyncPgConnection) -> Result<(), Error> {
+    if ask(conn, TAKES_WRITES).await? { Ok(()) } else { Err(Error::ReadOnly) }
 }
 
 async fn ask(conn: &mut AsyncPgConnection, question: &str) -> QueryResult<bool> {

@@ -1,3 +1,4 @@
+use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -29,6 +30,7 @@ pub struct Sqlite {
 
 impl Sqlite {
     /// Opens the file, or makes it. May wait, as long as `busy_timeout`, for another process that writes.
+    #[expect(clippy::needless_pass_by_value, reason = "a configuration is for one store")]
     pub fn open(config: SqliteConfig) -> Result<Self, SetupError> {
         if config.readers == 0 {
             return Err(SetupError::Setting { name: "readers", reason: "it is to be 1 or more" });
@@ -42,10 +44,10 @@ impl Sqlite {
         let (connector, writer) = Connector::make(&config)?;
         let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?;
         let exports = Exports::of_readers(config.readers, config.pool_wait);
-        let lead = SqliteLead::file(&config.path);
-        let started = Writer::start(connector, writer);
-        let writer =
-            started.map_err(|error| SetupError::Open { path: config.path, reason: error.to_string() })?;
+        let refused =
+            |error: io::Error| SetupError::Open { path: config.path.clone(), reason: error.to_string() };
+        let lead = SqliteLead::file(&config.path).map_err(refused)?;
+        let writer = Writer::start(connector, writer).map_err(refused)?;
         Ok(Self { writer, readers, exports, lead })
     }
 
