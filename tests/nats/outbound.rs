@@ -6,7 +6,7 @@ use async_nats::jetstream::stream::{Config, StorageType};
 use serde_json::{Value, json};
 
 use super::{at_least, messages, serving, until};
-use crate::kit::{Http, Program, USERS, WithNats, new_user, suite, user_path};
+use crate::kit::{Gateway, Http, Program, USERS, WithNats, new_user, suite, user_path};
 
 suite![
     each_change_is_published_with_the_id_that_it_has_in_the_feed,
@@ -16,6 +16,8 @@ suite![
     a_stream_that_would_lose_events_is_told_and_left_as_it_is,
     old_events_are_forgotten_once_they_were_published,
     what_a_broker_lost_is_published_again,
+    who_has_no_broker_leaves_events_to_whoever_has_one,
+    who_does_not_reach_the_broker_lets_another_try,
 ];
 
 pub(super) async fn metric(http: &Http, name: &str) -> Option<f64> {
@@ -163,4 +165,31 @@ async fn what_a_broker_lost_is_published_again(WithNats(database, nats): WithNat
     let again = at_least(&context, "ROSTER", 6).await;
     let ids = |messages: &[super::Message]| messages.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&before[4..]));
+}
+
+/// As while a broker is rolled out. Seen to fail where events of which nobody was told counted as published.
+async fn who_has_no_broker_leaves_events_to_whoever_has_one(WithNats(database, nats): WithNats) {
+    let without = Program::serving(&database).serve().await;
+    without.users(3).await;
+    without.fed_up_to(3).await;
+
+    let with = serving(&database, &nats).serve().await;
+    with.user("after").await;
+
+    let told = at_least(&nats.client().await, "ROSTER", 4).await;
+    let feed: Value = without.get("/api/v1/events").await.any_json(200);
+    assert_eq!(told.iter().map(super::Message::json).collect::<Value>(), feed);
+}
+
+/// Seen to fail where whoever led did so for as long as the store had it.
+async fn who_does_not_reach_the_broker_lets_another_try(WithNats(database, nats): WithNats) {
+    let away = Gateway::to(nats.url()).await;
+    away.cut();
+    let alone = Program::serving(&database).and(["--nats-url", &away.url(nats.url())]).serve().await;
+    until("it leads", async || metric(&alone, "roster_relay_leads").await == Some(1.0)).await;
+    let other = serving(&database, &nats).serve().await;
+    alone.users(3).await;
+
+    at_least(&nats.client().await, "ROSTER", 3).await;
+    until("the other leads", async || metric(&other, "roster_relay_leads").await == Some(1.0)).await;
 }

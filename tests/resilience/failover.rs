@@ -138,7 +138,7 @@ async fn a_standby_that_a_name_led_to_for_a_while_is_left_by_reads_too(servers: 
     let together = "query LIKE 'SELECT asked.%'";
 
     until("all that is to be written is", async || {
-        servers.primary.count("SELECT published FROM event_mark").await == 1
+        servers.primary.count("SELECT last FROM event_counter").await == 1
     })
     .await;
     name.lead_to(servers.standby.url());

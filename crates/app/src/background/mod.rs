@@ -32,7 +32,8 @@ use wake::{Announcing, Wake};
 pub struct Background {
     consumer: Loop,
     sequencer: Loop,
-    relay: Loop,
+    /// None where there is nobody to be told.
+    relay: Option<Loop>,
     pruner: JoinHandle<()>,
 }
 
@@ -77,26 +78,28 @@ impl Background {
         let (leading, leads) = watch::channel(None);
 
         let sequencer = Sequencer { events: ports.events.clone(), wake, newest: told };
-        let relay = Relay {
-            service: ports
-                .publisher
-                .clone()
-                .map(|publisher| RelayService::new(ports.outbox.clone(), publisher, ports.clock.clone())),
+        let relay = ports.publisher.clone().map(|publisher| Relay {
+            service: RelayService::new(ports.outbox.clone(), publisher, ports.clock.clone()),
             outbox: ports.outbox.clone(),
             clock: ports.clock.clone(),
             newest: newest.clone(),
             leading,
-        };
+        });
         let consumer = Consumer {
             source: ports.source.clone(),
             inbound: InboundService::new(ports.users.clone(), ports.clock.clone()),
             leads,
         };
-        let pruner = Pruner { outbox: ports.outbox.clone(), clock: ports.clock.clone(), retention };
+        let pruner = Pruner {
+            outbox: ports.outbox.clone(),
+            unheard: relay.is_none().then(|| ports.events.clone()),
+            clock: ports.clock.clone(),
+            retention,
+        };
         let background = Self {
             consumer: Loop::start("consumer", |flush| consumer.run(flush)),
             sequencer: Loop::start("sequencer", |flush| sequencer.run(flush)),
-            relay: Loop::start("relay", |flush| relay.run(flush)),
+            relay: relay.map(|relay| Loop::start("relay", |flush| relay.run(flush))),
             pruner: spawn("pruner", pruner.run()),
         };
         (background, newest)
@@ -109,7 +112,9 @@ impl Background {
         let flushed = async {
             self.consumer.flush().await;
             self.sequencer.flush().await;
-            self.relay.flush().await;
+            if let Some(relay) = self.relay {
+                relay.flush().await;
+            }
         };
         if timeout(within, flushed).await.is_err() {
             warn!("not all events could be published: the next start goes on with them");

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use roster_domain::chain;
-use roster_domain::ports::{Clock, EventLogError, Outbox};
+use roster_domain::ports::{Clock, EventLog, EventLogError, Outbox};
+use roster_domain::{Timestamp, chain};
 use tokio::time::sleep;
 use tracing::info;
 
@@ -20,6 +20,8 @@ const EVERY: Duration = Duration::from_secs(60);
 /// Forgets published events after a time, and receipts that have expired, in small batches.
 pub(super) struct Pruner {
     pub(super) outbox: Arc<dyn Outbox>,
+    /// The events of which nobody is told, where there is no broker: they are forgotten, too.
+    pub(super) unheard: Option<Arc<dyn EventLog>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) retention: Duration,
 }
@@ -38,6 +40,9 @@ impl Pruner {
     }
 
     async fn prune(&self) -> Result<(), EventLogError> {
+        if let Some(events) = &self.unheard {
+            self.pass_over(&**events, self.clock.now().minus(self.retention)).await?;
+        }
         let mut events = 0;
         loop {
             let pruned = self.outbox.prune_events(self.clock.now().minus(self.retention), BATCH).await?;
@@ -54,5 +59,21 @@ impl Pruner {
             sleep(BREATH).await;
         }
         Ok(())
+    }
+
+    /// Moves the mark over events that are to be forgotten, and over no others: whoever has a broker one day tells it of
+    /// them. Where another program has one already it has the lead, and the mark is left to it.
+    async fn pass_over(&self, events: &dyn EventLog, before: Timestamp) -> Result<(), EventLogError> {
+        let Some(_lead) = self.outbox.lead().await? else { return Ok(()) };
+        let mut mark = self.outbox.published().await?;
+        loop {
+            let next = events.read(mark, BATCH).await?;
+            let Some(last) = next.iter().take_while(|event| event.time < before).last() else {
+                return Ok(());
+            };
+            self.outbox.mark_published(mark, last.position, Vec::new()).await?;
+            mark = last.position;
+            sleep(BREATH).await;
+        }
     }
 }

@@ -3,11 +3,11 @@ use std::time::Duration;
 
 use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 use metrics::{counter, gauge};
-use roster_domain::ports::{Clock, EventLogError, Lead, Outbox};
+use roster_domain::ports::{Clock, Lead, Outbox};
 use roster_domain::services::{RelayService, Relayed};
 use roster_domain::{Position, chain};
 use tokio::sync::watch;
-use tokio::time::sleep;
+use tokio::time::{Instant, sleep};
 use tracing::{error, info, warn};
 
 use super::NewestPosition;
@@ -23,10 +23,17 @@ const POLL: Duration = Duration::from_secs(1);
 const FIRST: Duration = Duration::from_millis(100);
 const LONGEST: Duration = Duration::from_secs(5);
 
+/// How long whoever leads goes on where the broker takes nothing, before somebody else may try: the first time, and at
+/// the most. Each time that nobody else did better, it is twice as long.
+const PATIENCE: Duration = Duration::from_secs(10);
+const MOST_PATIENCE: Duration = Duration::from_secs(600);
+
+/// For how long whoever led in vain does not ask for the lead, so that whoever stands by has it first.
+const STAND_BACK: Duration = LOOK.saturating_mul(4);
+
 /// Publishes events while it has the lead among all programs on one database.
 pub(super) struct Relay {
-    /// None where there is nobody to be told.
-    pub(super) service: Option<RelayService>,
+    pub(super) service: RelayService,
     pub(super) outbox: Arc<dyn Outbox>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) newest: NewestPosition,
@@ -38,24 +45,35 @@ impl Relay {
     /// Runs until it is told that there is nothing new any more, and until what there is was published.
     pub(super) async fn run(mut self, mut flush: watch::Receiver<bool>) {
         let mut outage = Outage::of("the store says who publishes events");
+        let mut patience = PATIENCE;
         while !*flush.borrow() {
+            let mut pause = LOOK;
             match self.outbox.lead().await {
                 Ok(Some(lead)) => {
                     outage.is_over();
-                    self.lead(lead, &mut flush).await;
+                    if self.lead(lead, &mut flush, patience).await == Ended::InVain {
+                        (patience, pause) = ((patience * 2).min(MOST_PATIENCE), STAND_BACK);
+                    } else {
+                        patience = PATIENCE;
+                    }
                 }
                 Ok(None) => outage.is_over(),
                 Err(error) => outage.failed(chain(&error)),
             }
             tokio::select! {
-                () = sleep(LOOK) => {}
+                () = sleep(pause) => {}
                 _ = flush.changed() => {}
             }
         }
     }
 
-    /// Publishes until the lead is lost or there is nothing new any more.
-    async fn lead(&mut self, mut lead: Box<dyn Lead>, flush: &mut watch::Receiver<bool>) {
+    /// Publishes until the lead is lost, it is in vain, or there is nothing new any more.
+    async fn lead(
+        &mut self,
+        mut lead: Box<dyn Lead>,
+        flush: &mut watch::Receiver<bool>,
+        patience: Duration,
+    ) -> Ended {
         info!("publishing events");
         gauge!("roster_relay_leads").set(1.0);
         self.leading.send_replace(Some(lead.overlap()));
@@ -64,54 +82,49 @@ impl Relay {
                 sleep(LOOK).await;
             }
         };
-        let published = Published { service: self.service.as_ref(), outbox: &*self.outbox };
-        tokio::select! {
-            () = publish(&published, &*self.clock, &mut self.newest, flush) => {}
-            () = lost => warn!("the lead is lost: somebody else may publish events"),
+        let ended = tokio::select! {
+            ended = publish(&self.service, &*self.clock, &mut self.newest, flush, patience) => ended,
+            () = lost => Ended::Lost,
+        };
+        match ended {
+            Ended::Lost => warn!("the lead is lost: somebody else may publish events"),
+            Ended::InVain => warn!("the broker took no event for {patience:?}: somebody else may try"),
+            Ended::Flushed => {}
         }
         self.leading.send_replace(None);
         for measured in ["roster_relay_leads", "roster_events_unpublished", OLDEST] {
             gauge!(measured).set(0.0);
         }
+        ended
     }
 }
 
-/// What becomes of events.
-struct Published<'a> {
-    service: Option<&'a RelayService>,
-    outbox: &'a dyn Outbox,
+/// Why somebody leads no longer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Ended {
+    Lost,
+    /// The broker takes nothing from here.
+    InVain,
+    /// There is nothing new any more.
+    Flushed,
 }
 
-impl Published<'_> {
-    /// Publishes the next events. Where there is nobody to be told, the mark moves over all of them, unread.
-    async fn relay(&self, newest: Position) -> Result<Relayed, EventLogError> {
-        if let Some(service) = self.service {
-            return service.relay().await;
-        }
-        let before = self.outbox.published().await?;
-        let mut relayed = Relayed::default();
-        relayed.up_to = Some(newest.max(before));
-        if newest > before {
-            self.outbox.mark_published(newest, Vec::new()).await?;
-            relayed.published = usize::try_from(newest.get() - before.get()).unwrap_or_default();
-        }
-        Ok(relayed)
-    }
-}
-
-/// Publishes until there is nothing new any more and what there is was published.
+/// Publishes until there is nothing new any more and what there is was published; or until the broker failed all the
+/// time for longer than there is patience.
 async fn publish(
-    published: &Published<'_>,
+    service: &RelayService,
     clock: &dyn Clock,
     newest: &mut NewestPosition,
     flush: &mut watch::Receiver<bool>,
-) {
+    patience: Duration,
+) -> Ended {
     let (mut broker, mut store) = (Outage::of("events are published"), Outage::of("the outbox is read"));
     let mut pausing = pauses();
+    let mut failing_since = None;
     loop {
         let is_last = *flush.borrow();
-        let up_to = *newest.borrow();
-        let pause = match published.relay(up_to).await {
+        let relayed = if failing_since.is_some() { service.relay_one().await } else { service.relay().await };
+        let pause = match relayed {
             Ok(relayed) => {
                 store.is_over();
                 tell(&relayed);
@@ -119,10 +132,13 @@ async fn publish(
                 if let Some(failure) = &relayed.failure {
                     broker.failed(chain(&**failure));
                     counter!("roster_relay_failures_total").increment(1);
+                    if failing_since.get_or_insert_with(Instant::now).elapsed() > patience {
+                        return Ended::InVain;
+                    }
                     Some(pausing.next().unwrap_or(LONGEST))
                 } else {
                     broker.is_over();
-                    pausing = pauses();
+                    (pausing, failing_since) = (pauses(), None);
                     (!relayed.more).then_some(POLL)
                 }
             }
@@ -133,7 +149,7 @@ async fn publish(
         };
         let Some(pause) = pause else { continue };
         if is_last {
-            return;
+            return Ended::Flushed;
         }
         let is_failing = pause != POLL;
         tokio::select! {
