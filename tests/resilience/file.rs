@@ -21,6 +21,7 @@ suite![
     a_file_that_may_not_be_written_is_told_at_the_start,
     a_program_that_holds_the_file_is_waited_for_and_then_told_of,
     eight_writers_wait_their_turn_and_none_is_refused,
+    a_file_that_is_no_longer_there_is_told_of_until_it_is,
 ];
 
 /// Far above what a recovery takes.
@@ -228,4 +229,27 @@ async fn eight_writers_wait_their_turn_and_none_is_refused(OnSqlite(database): O
     );
     assert!(least > 0, "a writer had no turn");
     assert_eq!(all_users(&roster).await.len(), enough);
+}
+
+/// As an operator does who clears up, or puts a backup in its place. Seen to fail where nobody looked: writes were
+/// acknowledged that nobody would ever find.
+async fn a_file_that_is_no_longer_there_is_told_of_until_it_is(OnSqlite(database): OnSqlite) {
+    let roster = Program::serving(&database).serve().await;
+    let ada = roster.user("ada").await;
+    let (file, elsewhere) = (database.path(), database.path().with_extension("elsewhere"));
+    fs::rename(&file, &elsewhere).expect("the file is ours");
+    for replaced in [false, true] {
+        if replaced {
+            fs::write(&file, "").expect("the folder is ours");
+        }
+        unavailable(&roster.post(USERS, &new_user("lost")).await);
+        roster.get("/readyz").await.any_body(503);
+    }
+
+    fs::rename(&elsewhere, &file).expect("the file is ours");
+
+    let bob = writes_again(&roster, "bob").await;
+    roster.get("/readyz").await.any_body(200);
+    assert_eq!(all_users(&roster).await.into_values().collect::<Vec<_>>(), [ada, bob]);
+    assert!(roster.stop().await.stderr.contains("was removed or replaced"));
 }

@@ -1,6 +1,9 @@
 //! Opens connections to the file, and says clearly why it cannot.
 
-use std::path::Path;
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
@@ -20,11 +23,24 @@ const TRIES: u32 = 50;
 pub(crate) const TRY_TO_WRITE: &str =
     "BEGIN IMMEDIATE; CREATE TABLE it_can_be_written (yes INTEGER); ROLLBACK";
 
+/// What is left of the write-ahead log once all of it is in the file. It grows while somebody reads what was before.
+const LOG_BYTES: u64 = 64 * 1024 * 1024;
+
 /// Opens connections to one file.
 #[derive(Debug, Clone)]
 pub(crate) struct Connector {
     url: String,
     busy_timeout: Duration,
+    path: PathBuf,
+    /// Which file it is, once it is known to be there.
+    file: Option<FileId>,
+}
+
+/// The device and the number of a file there.
+type FileId = (u64, u64);
+
+fn file_id(path: &Path) -> io::Result<FileId> {
+    path.metadata().map(|metadata| (metadata.dev(), metadata.ino()))
 }
 
 impl Connector {
@@ -32,15 +48,18 @@ impl Connector {
     pub(crate) fn of(settings: &SqliteConfig) -> Result<Self, SetupError> {
         let path = &settings.path;
         let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
-        Ok(Self { url: url(path).map_err(refused)?, busy_timeout: settings.busy_timeout })
+        let (url, path) = (url(path).map_err(refused)?, path.clone());
+        Ok(Self { url, busy_timeout: settings.busy_timeout, path, file: None })
     }
 
     /// Makes the file where there is none, and brings back the connection that writes to it.
     pub(crate) fn make(settings: &SqliteConfig) -> Result<(Self, SqliteConnection), SetupError> {
         let path = &settings.path;
         let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
-        let connector = Self::of(settings)?;
-        connector.first().map(|conn| (connector, conn)).map_err(|error| match error {
+        let mut connector = Self::of(settings)?;
+        let first = connector.first();
+        connector.file = file_id(path).ok();
+        first.map(|conn| (connector, conn)).map_err(|error| match error {
             Error::Database(error) if error.to_string() == "file is not a database" => {
                 SetupError::NotADatabase { path: path.clone() }
             }
@@ -48,6 +67,17 @@ impl Connector {
             Error::Unavailable(source) => refused(&source.to_string()),
             other => refused(&other.to_string()),
         })
+    }
+
+    /// Whether the file is still there, and the same: what was removed, or replaced, is not what whoever looks there finds.
+    pub(crate) fn check_place(&self) -> Result<(), Error> {
+        if self.file.is_none() || self.file == file_id(&self.path).ok() {
+            return Ok(());
+        }
+        let path = self.path.display();
+        Err(Error::Unavailable(
+            format!("{path} was removed or replaced while it was in use: start the program again").into(),
+        ))
     }
 
     /// A connection to a file that is there.
@@ -59,6 +89,7 @@ impl Connector {
     pub(crate) fn writer(&self) -> Result<SqliteConnection, Error> {
         let mut conn = self.open("rw")?;
         conn.batch_execute("PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON")?;
+        conn.batch_execute(&format!("PRAGMA journal_size_limit = {LOG_BYTES}"))?;
         Ok(conn)
     }
 
@@ -74,6 +105,13 @@ impl Connector {
         let mut conn = self.reader()?;
         conn.batch_execute("PRAGMA cache_size = -512")?;
         Ok(conn)
+    }
+
+    /// How large the write-ahead log is.
+    pub(crate) fn log_bytes(&self) -> u64 {
+        let mut log = self.path.clone().into_os_string();
+        log.push("-wal");
+        fs::metadata(log).map_or(0, |metadata| metadata.len())
     }
 
     /// The same for connections that fail where they would have to wait for another process.

@@ -1,7 +1,7 @@
 //! All users, from one snapshot, in batches.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
 use futures_core::stream::BoxStream;
@@ -13,6 +13,8 @@ use tokio::sync::mpsc::error::SendTimeoutError;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
+use crate::SetupError;
+use crate::connector::Connector;
 use crate::error::Error;
 use crate::limited::Limited;
 use crate::readers::Readers;
@@ -22,8 +24,12 @@ use crate::schema::users;
 /// How many users a batch has.
 const BATCH: i64 = 1_000;
 
-/// How long a batch waits for its receiver. The log of writes cannot shrink while a snapshot is open.
+/// How long a batch waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// How large the write-ahead log may become before an export that has lasted for longer than that ends: while its snapshot
+/// is open the log only grows.
+const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 
@@ -31,28 +37,36 @@ type Batch = Result<Vec<User>, UserRepositoryError>;
 /// told before a request may take no longer.
 const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
-/// Exports hold a connection each for as long as their receivers take: so only some of the readers are
-/// theirs.
+/// Exports hold a connection each for as long as their receivers take: so they have connections of their own, and no
+/// request waits for them.
 #[derive(Clone)]
 pub(crate) struct Exports {
+    connector: Connector,
+    readers: Readers,
     turns: Arc<Semaphore>,
     wait: Duration,
 }
 
 impl Exports {
-    /// At most half of so many readers. `wait` is for the end of another export.
-    pub(crate) fn of_readers(size: usize, wait: Duration) -> Self {
-        Self { turns: Arc::new(Semaphore::new((size / 2).max(1))), wait }
+    /// Half as many at once as there are readers for requests. `wait` is for the end of another export.
+    pub(crate) fn new(connector: &Connector, readers: usize, wait: Duration) -> Result<Self, SetupError> {
+        let most = (readers / 2).max(1);
+        Ok(Self {
+            connector: connector.clone(),
+            readers: Readers::new(connector.clone(), most, wait)?,
+            turns: Arc::new(Semaphore::new(most)),
+            wait,
+        })
     }
 
     /// Begins with the first batch that is asked for. A thread of its own reads, one batch ahead, and ends
     /// when nobody asks any more.
-    pub(crate) fn stream(&self, readers: &Readers) -> BoxStream<'static, Batch> {
-        let (exports, readers) = (self.clone(), readers.clone());
+    pub(crate) fn stream(&self) -> BoxStream<'static, Batch> {
+        let exports = self.clone();
         stream::once(async move {
             let (batches, receiver) = mpsc::channel(1);
             tokio::spawn(async move {
-                if let Err(error) = exports.run(&readers, batches.clone()).await {
+                if let Err(error) = exports.run(batches.clone()).await {
                     // Nobody asks any more where this fails.
                     let _ = batches.send(Err(error.into())).await;
                 }
@@ -63,22 +77,31 @@ impl Exports {
         .boxed()
     }
 
-    async fn run(&self, readers: &Readers, batches: mpsc::Sender<Batch>) -> Result<(), Error> {
+    async fn run(&self, batches: mpsc::Sender<Batch>) -> Result<(), Error> {
         let turn = timeout(self.wait.min(LONGEST_WAIT), self.turns.acquire()).await;
         let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
-        let runtime = Handle::current();
-        readers.read(move |conn| conn.transaction(|conn| send_all(conn, &runtime, &batches))).await
+        let (runtime, connector) = (Handle::current(), self.connector.clone());
+        let send = move |conn: &mut SqliteConnection| {
+            conn.transaction(|conn| send_all(conn, &connector, &runtime, &batches))
+        };
+        self.readers.read(send).await
     }
 }
 
 /// Sends all batches, in a transaction that the first of them begins.
 fn send_all(
     conn: &mut SqliteConnection,
+    connector: &Connector,
     runtime: &Handle,
     batches: &mpsc::Sender<Batch>,
 ) -> Result<(), Error> {
-    let mut last = 0;
+    let (began, mut last) = (Instant::now(), 0);
     loop {
+        if began.elapsed() > PATIENCE && connector.log_bytes() > MOST_LOG_BYTES {
+            return Err(Error::Unavailable(
+                "the receiver is too slow: what is written meanwhile takes too much room".into(),
+            ));
+        }
         let later = users::table.filter(users::id.gt(last)).order(users::id);
         let rows: Vec<UserRow> = Limited(later.select(UserRow::as_select()), BATCH).load(conn)?;
         let Some(newest) = rows.last() else { return Ok(()) };
@@ -91,5 +114,36 @@ fn send_all(
                 return Err(Error::Unavailable("the receiver is too slow".into()));
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use roster_domain::ports::{EventLog, HealthCheck, Outbox, UserRepository};
+    use roster_domain::{Commit, Email, Name, NewUser, Position, Timestamp};
+
+    use crate::{Sqlite, SqliteConfig};
+
+    /// Seen to fail where an export took one of the readers: here the only one.
+    #[tokio::test]
+    async fn nobody_waits_for_an_export_that_is_read_slowly() {
+        let folder = tempfile::tempdir().unwrap();
+        let config = SqliteConfig { readers: 1, ..SqliteConfig::new(folder.path().join("a.db")) };
+        let store = Sqlite::open(config).unwrap();
+        store.migrate().await.unwrap();
+        let at = Timestamp::from_micros(1).unwrap();
+        let new = |nth| NewUser {
+            email: Email::parse(&format!("user{nth}@example.org")).unwrap(),
+            name: Name::parse("Ada").unwrap(),
+        };
+        let users = (0..5_000).map(|nth| (new(nth), Commit::at(at))).collect();
+        store.users().create_many(users).await.unwrap();
+
+        let mut export = store.users().export();
+        assert!(futures_util::StreamExt::next(&mut export).await.unwrap().is_ok());
+
+        store.check().await.unwrap();
+        assert_eq!(store.events().read(Position::START, 10).await.unwrap().len(), 10);
+        assert!(store.outbox().unpublished(10).await.unwrap().is_some());
     }
 }

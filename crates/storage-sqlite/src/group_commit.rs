@@ -13,6 +13,7 @@ use diesel::result::Error as DieselError;
 use tokio::sync::oneshot;
 
 use crate::error::{Error, Fault};
+use crate::transaction::immediate;
 use crate::writer::Kept;
 
 /// How many writes share a commit at the most: some milliseconds of work.
@@ -86,7 +87,7 @@ where
     }
 
     fn alone(self: Box<Self>, conn: Result<&mut SqliteConnection, Error>) -> bool {
-        let outcome = conn.and_then(|conn| conn.immediate_transaction(&self.work));
+        let outcome = conn.and_then(|conn| immediate(conn, &self.work));
         let sound = outcome.as_ref().map_or_else(Error::spares_connection, |_| true);
         let _ = self.answer.send(outcome);
         sound
@@ -113,7 +114,10 @@ pub(crate) fn commit(kept: &mut Kept<'_>, mut batch: Vec<Box<dyn Share>>) {
         }
     }
     for one in batch {
-        kept.run(|conn| one.alone(conn));
+        // Each may wait for another process, and those behind it have given up meanwhile.
+        if one.is_awaited() {
+            kept.run(|conn| one.alone(conn));
+        }
     }
 }
 
@@ -127,7 +131,7 @@ enum Outcome {
 
 fn commit_all(conn: &mut SqliteConnection, batch: &mut [Box<dyn Share>]) -> Outcome {
     let mut has_begun = false;
-    let done = conn.immediate_transaction(|conn| {
+    let done = immediate(conn, |conn| {
         has_begun = true;
         batch.iter_mut().try_for_each(|one| one.attempt(conn))
     });

@@ -28,6 +28,7 @@ mod rows;
 mod schema;
 mod setup;
 mod store;
+mod transaction;
 mod users;
 mod write;
 mod writer;

@@ -25,6 +25,10 @@ pub struct Sqlite {
     writer: Writer,
     readers: Readers,
     exports: Exports,
+    /// One connection for whoever publishes events, and one for health checks, which never wait behind requests.
+    beside: Readers,
+    probe: Readers,
+    connector: Connector,
     lead: PathBuf,
 }
 
@@ -43,12 +47,14 @@ impl Sqlite {
         }
         let (connector, writer) = Connector::make(&config)?;
         let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?;
-        let exports = Exports::of_readers(config.readers, config.pool_wait);
+        let exports = Exports::new(&connector, config.readers, config.pool_wait)?;
+        let beside = Readers::new(connector.clone(), 1, config.pool_wait)?;
+        let probe = Readers::new(connector.clone(), 1, HEALTH)?;
         let refused =
             |error: io::Error| SetupError::Open { path: config.path.clone(), reason: error.to_string() };
         let lead = SqliteLead::file(&config.path).map_err(refused)?;
-        let writer = Writer::start(connector, writer).map_err(refused)?;
-        Ok(Self { writer, readers, exports, lead })
+        let writer = Writer::start(connector.clone(), writer).map_err(refused)?;
+        Ok(Self { writer, readers, exports, beside, probe, connector, lead })
     }
 
     /// Runs the migrations that the database lacks, and tells their names. Any number of instances may call
@@ -89,7 +95,7 @@ impl Sqlite {
 
     /// How far the events in this file were told to others.
     pub fn outbox(&self) -> SqliteOutbox {
-        SqliteOutbox { writer: self.writer.clone(), readers: self.readers.clone(), lead: self.lead.clone() }
+        SqliteOutbox { writer: self.writer.clone(), readers: self.beside.clone(), lead: self.lead.clone() }
     }
 }
 
@@ -103,9 +109,10 @@ fn setup<T>(outcome: Result<Result<T, SetupError>, Error>) -> Result<T, SetupErr
 
 #[async_trait]
 impl HealthCheck for Sqlite {
-    /// Reads from the file.
+    /// Reads from the file, if it is still the one that others find.
     async fn check(&self) -> Result<(), Unhealthy> {
-        let read = self.readers.read(|conn| Ok(conn.batch_execute("SELECT count(*) FROM sqlite_schema")?));
+        self.connector.check_place().map_err(|error| Unhealthy(error.into()))?;
+        let read = self.probe.read(|conn| Ok(conn.batch_execute("SELECT count(*) FROM sqlite_schema")?));
         match timeout(HEALTH, read).await {
             Ok(read) => read.map_err(|error| Unhealthy(error.into())),
             Err(_) => Err(Unhealthy("it does not answer in time".into())),

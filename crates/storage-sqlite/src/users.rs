@@ -85,7 +85,7 @@ impl UserRepository for SqliteUsers {
     }
 
     fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
-        self.exports.stream(&self.readers)
+        self.exports.stream()
     }
 }
 

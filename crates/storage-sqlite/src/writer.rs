@@ -17,6 +17,7 @@ use crate::connector::Connector;
 use crate::error::Error;
 use crate::group_commit::{self, Asked, Share};
 use crate::measured::{self, Line};
+use crate::transaction::immediate;
 
 /// How many units of work wait at the most. What comes beyond them is refused at once.
 const QUEUE: usize = 1_024;
@@ -70,7 +71,7 @@ impl Writer {
                 // Whoever asked has given up, and may have said so: what was not begun is not done.
                 return true;
             }
-            let outcome = conn.and_then(|conn| conn.immediate_transaction(work));
+            let outcome = conn.and_then(|conn| immediate(conn, work));
             let sound = outcome.as_ref().map_or_else(Error::spares_connection, |_| true);
             // Whoever asked may be gone; what was done stays.
             let _ = answer.send(outcome);
@@ -165,9 +166,14 @@ pub(crate) struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Lends the connection, or why there is none, to work that tells whether it is as good as before.
+    /// Lends the connection, or why there is none, to work that tells whether it is as good as before. Where the file is
+    /// no longer what its name leads to, nobody would find what is written to it.
     pub(crate) fn run(&mut self, work: impl FnOnce(Result<&mut SqliteConnection, Error>) -> bool) {
-        match self.conn.take().map_or_else(|| self.connector.writer(), Ok) {
+        let conn = self
+            .connector
+            .check_place()
+            .and_then(|()| self.conn.take().map_or_else(|| self.connector.writer(), Ok));
+        match conn {
             Ok(mut conn) => {
                 let done = catch_unwind(AssertUnwindSafe(|| work(Ok(&mut conn))));
                 self.conn = done.is_ok_and(|sound| sound).then_some(conn);
