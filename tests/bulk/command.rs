@@ -20,6 +20,8 @@ suite![
     a_file_that_cannot_be_read_is_told_in_one_line,
     an_export_is_there_when_it_is_whole,
     what_is_there_is_not_overwritten_by_the_way,
+    what_is_read_from_standard_input_is_not_overwritten,
+    what_failed_last_is_told_until_another_import_begins,
     what_only_reads_makes_no_database,
     a_reader_that_goes_away_is_no_reason_to_panic,
 ];
@@ -193,6 +195,38 @@ async fn what_is_there_is_not_overwritten_by_the_way(OnSqlite(database): OnSqlit
     assert!(link.is_symlink());
     assert_eq!(fs::read_to_string(folder.path().join("users.csv")).unwrap().lines().count(), 4);
     assert_eq!(fs::read_to_string(&other).unwrap(), "another's");
+}
+
+async fn what_is_read_from_standard_input_is_not_overwritten(OnSqlite(database): OnSqlite) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, lines("user", 3)).unwrap();
+    let import = |errors: &str, file: &str| {
+        let import = program("import", &database, &["-", "--errors", errors]).within(folder.path());
+        import.by_shell(&format!("exec \"$0\" \"$@\" <{file}"))
+    };
+
+    let exit = import("users.ndjson", "users.ndjson").run().await;
+
+    assert_eq!(told(&exit, 2), "");
+    assert!(exit.stderr.starts_with("roster: --errors: must be another file"), "{exit:?}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines("user", 3));
+    told(&import("failed.ndjson", "users.ndjson").run().await, 0);
+    // What is no file has nothing to lose.
+    told(&import("/dev/null", "/dev/null").run().await, 0);
+}
+
+async fn what_failed_last_is_told_until_another_import_begins() {
+    let folder = tempdir().unwrap();
+    let (file, failed) = (path(folder.path(), "a.ndjson"), path(folder.path(), "failed.ndjson"));
+    fs::write(&file, line("ada")).unwrap();
+    fs::write(&failed, "as it was").unwrap();
+    let import = Program::with(["import", &file, "--errors", &failed]);
+
+    let exit = import.and(["--database-url", "sqlite:/nowhere/roster.db"]).run().await;
+
+    assert_eq!(told(&exit, 2), "");
+    assert_eq!(fs::read_to_string(&failed).unwrap(), "as it was");
 }
 
 async fn what_only_reads_makes_no_database() {

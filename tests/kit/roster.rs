@@ -89,19 +89,23 @@ impl Program {
 
     /// With so many files and sockets open at the most; and so many where it asks for more.
     #[must_use]
-    pub(crate) fn with_open_files(mut self, soft: u32, hard: u32) -> Self {
-        self.shell = Some(format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\""));
-        self
+    pub(crate) fn with_open_files(self, soft: u32, hard: u32) -> Self {
+        self.by_shell(&format!("ulimit -Sn {soft} && ulimit -Hn {hard} && exec \"$0\" \"$@\""))
     }
 
     /// In this folder, with a log that nobody reads until there is a file `read`, or many minutes have passed.
     #[must_use]
-    pub(crate) fn with_unread_log(mut self, folder: &Path) -> Self {
+    pub(crate) fn with_unread_log(self, folder: &Path) -> Self {
         let waits = "n=0; until [ -e read ] || [ $((n += 1)) -gt 6000 ]; do sleep 0.1; done";
-        self.shell = Some(format!(
-            "mkfifo log && {{ (exec <log; {waits}; exec cat >&2) & }} && exec \"$0\" \"$@\" 2>log"
-        ));
-        self.within(folder)
+        let reads = format!("mkfifo log && {{ (exec <log; {waits}; exec cat >&2) & }}");
+        self.by_shell(&format!("{reads} && exec \"$0\" \"$@\" 2>log")).within(folder)
+    }
+
+    /// By a shell that does what else there is to do, and then becomes it with `exec "$0" "$@"`.
+    #[must_use]
+    pub(crate) fn by_shell(mut self, text: &str) -> Self {
+        self.shell = Some(text.to_owned());
+        self
     }
 
     /// Starts it.

@@ -1,7 +1,8 @@
 //! `roster import`: users from a file or standard input.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::pin::pin;
@@ -54,8 +55,11 @@ pub struct ImportArgs {
 pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let format = format(args.format, &args.file)?;
-    let (file, length) = open(&args.file).with_context(|| format!("cannot read {}", args.file.display()))?;
-    let failed = Failed::to(args.errors.as_deref(), &args.file)?;
+    let unreadable = || format!("cannot read {}", args.file.display());
+    let file = open(&args.file).with_context(unreadable)?;
+    let imported = file.metadata().with_context(unreadable)?;
+    differ(args.errors.as_deref(), &imported)?;
+    let length = imported.is_file().then_some(imported.len());
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
     let mut options = ImportOptions::default();
     (options.dry_run, options.resume) = (args.dry_run, true);
@@ -65,6 +69,8 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
         } else {
             wiring::users(&config.database).await?
         };
+        // What an earlier import told is there until this one has begun.
+        let failed = Failed::to(args.errors.as_deref())?;
         let import = ImportService::new(users, Arc::new(SystemClock)).begin(options);
         let read = Arc::new(AtomicU64::new(0));
         let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
@@ -110,18 +116,16 @@ fn words(report: &Report, is_dry_run: bool) -> String {
     format!("{lines} lines: {created} created, {there} there already, {failed} failed")
 }
 
-/// The file, and how long it is, where that is known.
-fn open(path: &Path) -> io::Result<(Box<dyn Read>, Option<u64>)> {
+/// The file; for standard input, a handle of its own, as of any file.
+fn open(path: &Path) -> io::Result<File> {
     if path == Path::new(STANDARD) {
-        return Ok((Box::new(io::stdin()), None));
+        return Ok(io::stdin().as_fd().try_clone_to_owned()?.into());
     }
-    let file = File::open(path)?;
-    let length = file.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len());
-    Ok((Box::new(file), length))
+    File::open(path)
 }
 
 /// The file, part by part, and how much of it was read. Whoever waits for a part has nothing else to do.
-fn parts(mut file: Box<dyn Read>, read: Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> + Unpin {
+fn parts(mut file: File, read: Arc<AtomicU64>) -> impl Stream<Item = io::Result<Bytes>> + Unpin {
     let mut next = move || loop {
         let mut part = vec![0; PART];
         match file.read(&mut part) {
@@ -138,10 +142,15 @@ fn parts(mut file: Box<dyn Read>, read: Arc<AtomicU64>) -> impl Stream<Item = io
     stream::iter(std::iter::from_fn(move || Some(next()).filter(is_part)))
 }
 
-/// Whether two paths lead to one file, that is there.
-fn is_one_file(one: &Path, other: &Path) -> bool {
-    let of = |path: &Path| path.metadata().ok().map(|metadata| (metadata.dev(), metadata.ino()));
-    of(one).is_some_and(|file| of(other) == Some(file))
+/// Refuses to tell in the file that is read.
+fn differ(errors: Option<&Path>, imported: &Metadata) -> Result<(), Failure> {
+    let of = |file: &Metadata| (file.dev(), file.ino());
+    let there = errors.and_then(|path| path.metadata().ok());
+    if imported.is_file() && there.is_some_and(|there| of(&there) == of(imported)) {
+        let why = anyhow!("must be another file than the one that is imported");
+        return Err(Failure::setting("--errors", why));
+    }
+    Ok(())
 }
 
 /// Where lines that failed are told.
@@ -151,14 +160,8 @@ enum Failed {
 }
 
 impl Failed {
-    fn to(path: Option<&Path>, imported: &Path) -> Result<Self, Failure> {
+    fn to(path: Option<&Path>) -> anyhow::Result<Self> {
         let Some(path) = path else { return Ok(Self::ToStandardError) };
-        if is_one_file(path, imported) {
-            return Err(Failure::setting(
-                "--errors",
-                anyhow!("must be another file than the one that is imported"),
-            ));
-        }
         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Self::ToFile(file))
     }
