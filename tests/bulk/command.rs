@@ -24,6 +24,7 @@ suite![
     what_failed_last_is_told_until_another_import_begins,
     what_only_reads_makes_no_database,
     a_reader_that_goes_away_is_no_reason_to_panic,
+    a_standard_error_that_takes_nothing_ends_nothing,
 ];
 
 fn program(command: &str, database: &Database, arguments: &[&str]) -> Program {
@@ -257,4 +258,21 @@ async fn a_reader_that_goes_away_is_no_reason_to_panic(database: Database) {
     let mut import = program("import", &database, &[&file]).start().await;
     import.close_stdout().await;
     assert_eq!(import.exit().await.code, Some(0));
+}
+
+/// Seen to fail where it ended the program by a panic, an import at the first line that failed.
+async fn a_standard_error_that_takes_nothing_ends_nothing(database: Database) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, format!("nonsense\n{}", lines("user", 3))).unwrap();
+    let on_a_full_device = |command: &str, arguments: &[&str]| {
+        program(command, &database, arguments).by_shell("exec \"$0\" \"$@\" 2>/dev/full")
+    };
+
+    let exit = on_a_full_device("import", &[&file]).run().await;
+
+    assert_eq!(told(&exit, 1), "4 lines: 3 created, 0 there already, 1 failed");
+    assert_eq!(told(&on_a_full_device("export", &[]).run().await, 0).lines().count(), 3);
+    let exit = on_a_full_device("import", &["/nowhere/a.csv"]).run().await;
+    assert_eq!(told(&exit, 1), "");
 }

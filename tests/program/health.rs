@@ -20,6 +20,8 @@ async fn a_service_that_is_well_says_so(roster: Roster) {
     assert_eq!((ready.code, ready.stdout.as_str()), (Some(0), "{\"status\":\"ready\"}\n"), "{ready:?}");
     let alive = asking(&roster.address()).and(["--live"]).run().await;
     assert_eq!((alive.code, alive.stdout.as_str()), (Some(0), "{\"status\":\"alive\"}\n"), "{alive:?}");
+    let untold = asking(&roster.address()).by_shell("exec \"$0\" \"$@\" >/dev/full").run().await;
+    assert_eq!((untold.code, untold.stderr.as_str()), (Some(0), ""), "{untold:?}");
 }
 
 async fn a_service_on_all_addresses_is_asked_on_the_loopback(OnSqlite(database): OnSqlite) {

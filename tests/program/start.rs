@@ -1,11 +1,13 @@
 //! The first start, and migrations.
 
 use roster_domain::UserId;
+use rustix::process::Signal;
 
-use crate::kit::{Backend, Database, OnSqlite, Program, USERS, suite};
+use crate::kit::{Backend, Database, Http, OnSqlite, Output, Program, USERS, suite};
 
 suite![
     the_start_tells_where_it_listens_where_its_data_are_and_what_to_try,
+    whoever_cannot_be_told_is_served,
     to_serve_is_the_default,
     by_default_data_are_in_a_file_where_it_starts,
     data_are_there_after_a_restart,
@@ -46,6 +48,22 @@ async fn the_start_tells_where_it_listens_where_its_data_are_and_what_to_try(dat
     }
     let example = told.lines().find(|line| line.contains("curl")).unwrap();
     assert!(example.contains(&format!("{base}{USERS}")), "{example}");
+}
+
+/// Seen to fail where the program panicked for it.
+async fn whoever_cannot_be_told_is_served(OnSqlite(database): OnSqlite) {
+    let program = Program::serving(&database).and(["--log", "info"]);
+    let mut process = program.by_shell("exec \"$0\" \"$@\" >/dev/full").start().await;
+    let logged = |output: &Output| {
+        let (_, after) = output.stderr.split_once("listening on: ")?;
+        Some(after.split_once('\n')?.0.to_owned())
+    };
+    let address = process.wait_for("it listened", logged).await;
+
+    Http::new(&format!("http://{address}")).user("ada").await;
+
+    process.signal(Signal::TERM);
+    assert_eq!(process.exit().await.code, Some(0));
 }
 
 async fn to_serve_is_the_default(database: Database) {

@@ -1,8 +1,11 @@
 //! How the program ends when it cannot do what it was asked.
 
+use std::io::stderr;
 use std::process::ExitCode;
 
 use thiserror::Error;
+
+use crate::commands::tell;
 
 /// Why the program ends.
 #[derive(Debug, Error)]
@@ -39,5 +42,5 @@ impl Failure {
 /// Says in one line, on standard error, why the program ends.
 pub(crate) fn report(why: &impl ToString) {
     let words = why.to_string();
-    eprintln!("roster: {}", words.split_whitespace().collect::<Vec<_>>().join(" "));
+    tell(stderr(), &format!("roster: {}", words.split_whitespace().collect::<Vec<_>>().join(" ")));
 }

@@ -16,6 +16,7 @@ use tracing::{info, warn};
 
 use crate::access::Gatekeeper;
 use crate::background::Background;
+use crate::commands::tell;
 use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
 use crate::connections::Connections;
 use crate::door::Door;
@@ -140,12 +141,13 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 
 /// Says where the program is to be found, where its data are, and what to try first.
 fn greet(address: SocketAddr, ops: Option<SocketAddr>, database: &DatabaseUrl) {
-    println!("Roster listens on http://{address}");
+    let say = |line: String| tell(io::stdout(), &line);
+    say(format!("Roster listens on http://{address}"));
     if let Some(ops) = ops {
-        println!("Health and measurements are at http://{ops}");
+        say(format!("Health and measurements are at http://{ops}"));
     }
-    println!("Users are kept in {database}");
-    println!("Try: curl -i http://{address}/api/v1/users --json '{FIRST_USER}'");
+    say(format!("Users are kept in {database}"));
+    say(format!("Try: curl -i http://{address}/api/v1/users --json '{FIRST_USER}'"));
 }
 
 /// Tells everyone, once the program is told to stop; a second time, it ends at once.

@@ -10,7 +10,7 @@ use futures_util::TryStreamExt;
 use roster_domain::ports::UserRepository;
 
 use super::progress::Progress;
-use super::{STANDARD, format};
+use super::{STANDARD, format, tell};
 use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -50,7 +50,7 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     });
     match exported {
         Ok(count) => {
-            eprintln!("{count} users exported");
+            tell(io::stderr(), &format!("{count} users exported"));
             Ok(ExitCode::SUCCESS)
         }
         Err(error) => match error.downcast::<Failure>() {

@@ -1,6 +1,7 @@
 //! `roster health`: asks the program that serves on this machine how it is, for whoever watches a container that
 //! holds nothing else.
 
+use std::io::stdout;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -10,6 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::tell;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
@@ -44,7 +46,7 @@ pub fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
     if status != 200 {
         return Err(anyhow!("not well: {status} {body}").into());
     }
-    println!("{body}");
+    tell(stdout(), &body);
     Ok(ExitCode::SUCCESS)
 }
 

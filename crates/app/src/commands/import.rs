@@ -16,7 +16,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 use roster_domain::services::{ImportOptions, ImportService};
 
 use super::progress::Progress;
-use super::{STANDARD, format};
+use super::{STANDARD, format, tell};
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -76,8 +76,7 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
         let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
         run(outcomes, failed, Progress::of(length), &read, &args.file).await
     })?;
-    // A reader that is gone has no use for it.
-    let _ = writeln!(io::stdout(), "{}", words(&report, args.dry_run));
+    tell(io::stdout(), &words(&report, args.dry_run));
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 

@@ -1,9 +1,11 @@
 //! How far a command is, for whoever watches it.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
+
+use super::tell;
 
 /// How often a line is written where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
@@ -17,7 +19,7 @@ pub(super) struct Progress {
 impl Progress {
     /// How much there is to do, in bytes, where that is known.
     pub(super) fn of(total: Option<u64>) -> Self {
-        let bar = std::io::stderr().is_terminal().then(|| bar(total));
+        let bar = stderr().is_terminal().then(|| bar(total));
         Self { bar, told: Instant::now() }
     }
 
@@ -34,7 +36,7 @@ impl Progress {
             bar.set_message(words());
         } else if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
-            eprintln!("{}", words());
+            tell(stderr(), &words());
         }
     }
 
@@ -42,7 +44,7 @@ impl Progress {
     pub(super) fn line(&self, line: &str) {
         match &self.bar {
             Some(bar) => bar.println(line),
-            None => eprintln!("{line}"),
+            None => tell(stderr(), line),
         }
     }
 
