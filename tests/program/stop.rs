@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use crate::kit::{Database, Output, Program, Raw, Roster, USERS, new_user, suite};
+use crate::kit::{Database, OnPostgres, Output, Program, Raw, Roster, USERS, new_user, suite};
 
 suite![
     an_idle_service_stops_at_once,
@@ -14,6 +14,7 @@ suite![
     a_connection_that_is_kept_is_answered_once_more_and_new_ones_are_refused,
     a_client_that_never_finishes_does_not_keep_it_from_stopping,
     a_second_signal_ends_it_at_once,
+    a_start_that_waits_for_another_program_is_stopped_as_well,
 ];
 
 async fn an_idle_service_stops_at_once(roster: Roster) {
@@ -114,4 +115,25 @@ async fn a_client_that_never_finishes_does_not_keep_it_from_stopping(database: D
     let exit = roster.stop().await;
 
     assert_eq!(exit.code, Some(0), "{exit:?}");
+}
+
+/// Seen to fail where signals were taken and nobody asked for them before the program served.
+async fn a_start_that_waits_for_another_program_is_stopped_as_well(OnPostgres(database): OnPostgres) {
+    let (server, name) = database.server();
+    let migrating = server.client(name).await.expect("the server answers");
+    let lock = "SELECT pg_advisory_lock(('x' || encode('roster', 'hex'))::bit(48)::bigint)";
+    migrating.batch_execute(lock).await.expect("the lock can be had");
+    for signal in [Signal::TERM, Signal::INT] {
+        let waiting = database.waiting().await;
+        let process = Program::serving(&database).start().await;
+        while database.waiting().await == waiting {
+            sleep(Duration::from_millis(20)).await;
+        }
+
+        process.signal(signal);
+        let exit = process.exit().await;
+
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+        assert!(exit.stdout.is_empty() && exit.stderr.contains("stopped"), "{exit:?}");
+    }
 }

@@ -55,7 +55,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
 }
 
 async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
-    let signals = Signals::new().context("cannot take signals")?;
+    let mut signals = Signals::new().context("cannot take signals")?;
     config.access.check(config.http.listen, HttpConfig::LISTEN)?;
     let listener = listen(config.http.listen, HttpConfig::LISTEN)?;
     let ops = config.http.ops_listen.map(|address| listen(address, HttpConfig::OPS_LISTEN)).transpose()?;
@@ -63,7 +63,15 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let max_connections = open_files::connections(&config, workers);
     let address = listener.local_addr().context("cannot serve")?;
     let gatekeeper = Gatekeeper::start(&config.access)?;
-    let mut ports = wiring::ports(&config).await?;
+    let mut ports = tokio::select! {
+        ports = wiring::ports(&config) => ports?,
+        () = signals.next() => {
+            info!("stopped before anything was served");
+            logging::finish();
+            // What is waited for, as a lock of another program that migrates, may take long.
+            std::process::exit(0);
+        }
+    };
     telemetry.follow(&mut ports);
     let metrics = telemetry.metrics().with(std::mem::take(&mut ports.gauges));
     let tidying = tokio::spawn(metrics.clone().tidy());
