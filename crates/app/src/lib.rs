@@ -23,8 +23,10 @@ mod open_files;
 mod ops;
 mod outage;
 mod outgoing;
+mod replacement;
 mod runtime;
 pub mod server;
+mod signals;
 pub mod telemetry;
 pub mod wiring;
 

@@ -10,7 +10,6 @@ use actix_web::HttpServer;
 use actix_web::dev::ServerHandle;
 use anyhow::Context;
 use tokio::net::TcpSocket;
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 use tracing::{info, warn};
 
@@ -25,6 +24,7 @@ use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Shared, Stream
 use crate::open_files;
 use crate::ops::Ops;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::{Telemetry, logging};
 use crate::wiring::{self, Services};
 
@@ -55,7 +55,7 @@ pub fn serve(config: Config) -> Result<(), Failure> {
 }
 
 async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
-    let mut signals = Signals::new().context("cannot take signals")?;
+    let mut signals = Signals::new()?;
     config.access.check(config.http.listen, HttpConfig::LISTEN)?;
     let listener = listen(config.http.listen, HttpConfig::LISTEN)?;
     let ops = config.http.ops_listen.map(|address| listen(address, HttpConfig::OPS_LISTEN)).transpose()?;
@@ -65,7 +65,7 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let gatekeeper = Gatekeeper::start(&config.access)?;
     let mut ports = tokio::select! {
         ports = wiring::ports(&config) => ports?,
-        () = signals.next() => {
+        _ = signals.next() => {
             info!("stopped before anything was served");
             logging::finish();
             // What is waited for, as a lock of another program that migrates, may take long.
@@ -188,24 +188,5 @@ impl Ending {
         // all that are idle at once, those among them whose next request is on its way.
         let _ = timeout(self.patience, self.connections.closed()).await;
         self.server.stop(true).await;
-    }
-}
-
-/// SIGTERM and SIGINT.
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
-    }
-
-    async fn next(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
     }
 }

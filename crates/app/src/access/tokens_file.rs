@@ -1,8 +1,7 @@
 //! Writing the tokens file: what it said is there, or what it says, and nothing between the two.
 
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::fs::{MetadataExt, PermissionsExt, fchown};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow};
@@ -13,9 +12,7 @@ use roster_domain::Timestamp;
 
 use super::scope::Scopes;
 use super::tokens::{self, Tokens};
-
-/// Of a new file: nobody but its owner may read it.
-const MODE: u32 = 0o600;
+use crate::replacement::{PRIVATE, Replacement};
 
 const HEAD: &str = "# API tokens of Roster: name, SHA-256 of the token, scopes, when it was made\n";
 
@@ -86,38 +83,10 @@ fn edit(path: &Path, change: impl FnOnce(Option<&str>) -> anyhow::Result<String>
     Ok(locked.sync_all()?)
 }
 
-fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let mut beside = path.to_owned().into_os_string();
-    beside.push(".new");
-    let beside = PathBuf::from(beside);
-    let written = write(&beside, path, text).and_then(|()| fs::rename(&beside, path));
-    if written.is_err() {
-        // What was left half done is of no use, and a second try begins anew anyway.
-        let _ = fs::remove_file(&beside);
-    }
-    written
-}
-
-/// Writes a file that has the owner and the permissions of the one whose place it is to take.
-fn write(beside: &Path, path: &Path, text: &str) -> io::Result<()> {
-    let mut file = private(beside)?;
-    if let Ok(old) = fs::metadata(path) {
-        file.set_permissions(Permissions::from_mode(old.mode() & 0o7777))?;
-        let new = file.metadata()?;
-        if (new.uid(), new.gid()) != (old.uid(), old.gid()) {
-            fchown(&file, Some(old.uid()), Some(old.gid()))?;
-        }
-    }
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
-}
-
-/// A file that was not there, for its owner alone from the first moment.
-fn private(path: &Path) -> io::Result<File> {
-    use std::os::unix::fs::OpenOptionsExt;
-    // What an interrupted run left is nobody's: this one has the lock.
-    let _ = fs::remove_file(path);
-    fs::OpenOptions::new().write(true).create_new(true).mode(MODE).open(path)
+fn replace(path: &Path, text: &str) -> anyhow::Result<()> {
+    let mut new = Replacement::of(path, ".new", PRIVATE)?;
+    new.write_all(text.as_bytes())?;
+    Ok(new.end()?)
 }
 
 fn folder_of(path: &Path) -> PathBuf {

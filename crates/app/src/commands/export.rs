@@ -3,11 +3,13 @@
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::{self, ExitCode};
+use std::process::ExitCode;
+use std::sync::{Arc, OnceLock};
 
 use anyhow::Context;
 use futures_util::TryStreamExt;
 use roster_domain::ports::UserRepository;
+use uuid::Uuid;
 
 use super::progress::Progress;
 use super::{STANDARD, format, tell};
@@ -15,7 +17,9 @@ use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::gzip::Gzip;
+use crate::replacement::{Replacement, USUAL};
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -41,10 +45,20 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);
     let exported = runtime()?.block_on(async {
+        let part = Arc::new(OnceLock::<PathBuf>::new());
+        let left = part.clone();
+        Signals::new()?.end_with_next(move || {
+            if let Some(left) = left.get() {
+                // One that cannot be removed is known by its name to be a part.
+                let _ = fs::remove_file(left);
+            }
+        });
         let users = wiring::users_there(&config.database).await?;
         let mut target = Target::open(&args.file)?;
-        let exported = write(&*users, &writer, gzip, &mut target).await;
-        let count = exported.inspect_err(|_| target.give_up())?;
+        if let Some(path) = target.part() {
+            part.get_or_init(|| path.to_owned());
+        }
+        let count = write(&*users, &writer, gzip, &mut target).await?;
         target.end()?;
         anyhow::Ok(count)
     });
@@ -88,46 +102,49 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
     io.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
 }
 
-/// What is written to. A file has another name until it is whole.
-struct Target {
-    output: Box<dyn Write>,
-    /// The name so far, and the name to be.
-    names: Option<(PathBuf, PathBuf)>,
+/// What is written to.
+enum Target {
+    /// Standard output, a device or a pipe: none of them is to be replaced by a file.
+    Stream(Box<dyn Write>),
+    File(Replacement),
 }
 
 impl Target {
-    fn open(path: &Path) -> io::Result<Self> {
+    fn open(path: &Path) -> anyhow::Result<Self> {
         if path == Path::new(STANDARD) {
-            return Ok(Self { output: Box::new(io::stdout()), names: None });
+            return Ok(Self::Stream(Box::new(io::stdout())));
         }
-        // A device or a pipe is not to be replaced by a file.
         if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-            return Ok(Self { output: Box::new(File::options().write(true).open(path)?), names: None });
+            return Ok(Self::Stream(Box::new(File::options().write(true).open(path)?)));
         }
-        // Where it is a link, what it leads to is replaced.
-        let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
-        let mut part = path.clone().into_os_string();
-        part.push(format!(".{}.part", process::id()));
-        let output = Box::new(File::create_new(&part)?);
-        Ok(Self { output, names: Some((part.into(), path)) })
+        // A name of its own each time: somebody else may export to the same file.
+        let end = format!(".{}.part", Uuid::new_v4().simple());
+        Replacement::of(path, &end, USUAL).map(Self::File)
+    }
+
+    /// Where the file is that is not whole yet, if it is one.
+    fn part(&self) -> Option<&Path> {
+        match self {
+            Self::Stream(_) => None,
+            Self::File(file) => Some(file.beside()),
+        }
     }
 
     fn write(&mut self, gzip: &mut Option<Gzip>, plain: &[u8]) -> io::Result<()> {
+        let output: &mut dyn Write = match self {
+            Self::Stream(stream) => stream,
+            Self::File(file) => file,
+        };
         match gzip {
-            Some(gzip) => self.output.write_all(&gzip.part(plain)?),
-            None => self.output.write_all(plain),
+            Some(gzip) => output.write_all(&gzip.part(plain)?),
+            None => output.write_all(plain),
         }
     }
 
-    fn end(mut self) -> io::Result<()> {
-        self.output.flush()?;
-        self.names.map_or(Ok(()), |(part, whole)| fs::rename(part, whole))
-    }
-
-    fn give_up(&self) {
-        if let Some((part, _)) = &self.names {
-            // One that cannot be removed is known by its name to be a part.
-            let _ = fs::remove_file(part);
+    fn end(self) -> io::Result<()> {
+        match self {
+            Self::Stream(mut stream) => stream.flush(),
+            Self::File(file) => file.end(),
         }
     }
 }

@@ -22,6 +22,7 @@ use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -55,15 +56,16 @@ pub struct ImportArgs {
 pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let format = format(args.format, &args.file)?;
-    let unreadable = || format!("cannot read {}", args.file.display());
-    let file = open(&args.file).with_context(unreadable)?;
-    let imported = file.metadata().with_context(unreadable)?;
-    differ(args.errors.as_deref(), &imported)?;
-    let length = imported.is_file().then_some(imported.len());
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
     let mut options = ImportOptions::default();
     (options.dry_run, options.resume) = (args.dry_run, true);
     let report = runtime()?.block_on(async {
+        Signals::new()?.end_with_next(|| {});
+        let unreadable = || format!("cannot read {}", args.file.display());
+        let file = open(&args.file).with_context(unreadable)?;
+        let imported = file.metadata().with_context(unreadable)?;
+        differ(args.errors.as_deref(), &imported)?;
+        let length = imported.is_file().then_some(imported.len());
         let users = if args.dry_run {
             wiring::users_there(&config.database).await?
         } else {

@@ -1,0 +1,38 @@
+//! How the program is told to stop: SIGTERM and SIGINT.
+
+use anyhow::Context;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+use crate::telemetry::logging;
+
+/// What comes of both from when this was made, though nobody asked for it yet.
+pub(crate) struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let taken = |kind| signal(kind).context("cannot take signals");
+        Ok(Self { terminate: taken(SignalKind::terminate())?, interrupt: taken(SignalKind::interrupt())? })
+    }
+
+    pub(crate) async fn next(&mut self) -> SignalKind {
+        tokio::select! {
+            _ = self.terminate.recv() => SignalKind::terminate(),
+            _ = self.interrupt.recv() => SignalKind::interrupt(),
+        }
+    }
+
+    /// Ends the program with the next one, after `leave`, and with the status that a shell gives to what a signal
+    /// ended. It is for the program to do, as the first process of a container is ended by none that it does not
+    /// take; and for a task of its own, as whoever works may be amid a write that nobody reads.
+    pub(crate) fn end_with_next(mut self, leave: impl FnOnce() + Send + 'static) {
+        tokio::spawn(async move {
+            let signal = self.next().await;
+            leave();
+            logging::finish();
+            std::process::exit(128 + signal.as_raw_value());
+        });
+    }
+}
