@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use clap::error::{ContextKind, ErrorKind};
+use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::parser::ValueSource;
 use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 
@@ -93,7 +93,11 @@ fn one_line(error: &clap::Error) -> String {
     if let (Some(flag), Some(cause)) = (error.get(ContextKind::InvalidArg), cause) {
         return format!("{}: {cause}", setting(&flag.to_string()));
     }
-    let rendered = error.render().to_string();
+    let rendered = error.context().fold(error.render().to_string(), |text, (_, value)| match value {
+        // A URL where none belongs, as one whose flag was forgotten.
+        ContextValue::String(value) if value.contains("://") => text.replace(value, "…"),
+        _ => text,
+    });
     let lines = rendered.lines().take_while(|line| !line.is_empty());
     lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
 }
@@ -164,5 +168,22 @@ mod tests {
             told,
             "--database-url (DATABASE_URL): must begin with sqlite:, postgres:// or postgresql://"
         );
+    }
+
+    #[test]
+    fn a_url_that_stands_where_none_belongs_is_not_told() {
+        for arguments in [
+            &["postgres://ada:hunter2@db/users"][..],
+            &["postgres://ada:it's hunter2@db/users"],
+            &["migrate", "postgres://ada:hunter2@db/users"],
+            &["--database=postgres://ada:hunter2@db/users"],
+            &["--log-format=postgres://ada:hunter2@db/users"],
+            &["--allow-anonymous=postgres://ada:hunter2@db/users"],
+        ] {
+            let told = parse(arguments).unwrap_err();
+            assert!(!told.contains("hunter2") && !told.contains("ada"), "{told}");
+        }
+        let told = parse(&["postgres://ada:hunter2@db/users"]).unwrap_err();
+        assert_eq!(told, "unrecognized subcommand '…'");
     }
 }

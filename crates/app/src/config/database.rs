@@ -120,13 +120,19 @@ impl fmt::Display for DatabaseUrl {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sqlite(path) => write!(f, "{} (SQLite)", path.display()),
-            Self::Postgres(url) => {
-                let (_, place) = url.split_once("://").unwrap_or_default();
-                let place = place.split('?').next().unwrap_or_default();
-                write!(f, "{} (PostgreSQL)", place.rsplit('@').next().unwrap_or_default())
-            }
+            Self::Postgres(url) => write!(f, "{} (PostgreSQL)", place(url).unwrap_or("a database")),
         }
     }
+}
+
+/// Servers and database of a URL. None where an `@` may be one of a password, of which the rest would be shown; a `?`
+/// may be one of a password that an `@` ends.
+fn place(url: &str) -> Option<&str> {
+    let (_, rest) = url.split_once("://")?;
+    let (before, place) = rest.split_once('@').unwrap_or(("", rest));
+    let is_amid_parameters = before.split_once('?').is_some_and(|(_, after)| after.contains('='));
+    let place = place.split('?').next().filter(|_| !place.contains('@'));
+    place.filter(|_| !is_amid_parameters)
 }
 
 impl fmt::Debug for DatabaseUrl {
@@ -174,7 +180,15 @@ mod tests {
             let shown = url.parse::<DatabaseUrl>().map(|url| format!("{url} {url:?}")).unwrap();
             assert!(!shown.contains("s@cr") && !shown.contains("secret"), "{shown}");
         }
-        let url: DatabaseUrl = "postgres://ada:secret@db:5432/users".parse().unwrap();
-        assert_eq!(url.to_string(), "db:5432/users (PostgreSQL)");
+        for (url, shown) in [
+            ("postgres://ada:secret@db:5432/users", "db:5432/users (PostgreSQL)"),
+            ("postgres://ada:se?cret@db:5432/users?sslmode=disable", "db:5432/users (PostgreSQL)"),
+            ("postgres://db/users?user=ada", "db/users (PostgreSQL)"),
+            ("postgres://ada:s@cr?t@db/users", "a database (PostgreSQL)"),
+            ("postgres://ada@db/users?password=s@cret", "a database (PostgreSQL)"),
+            ("postgres://db/users?user=ada&password=s@cret", "a database (PostgreSQL)"),
+        ] {
+            assert_eq!(url.parse::<DatabaseUrl>().unwrap().to_string(), shown);
+        }
     }
 }
