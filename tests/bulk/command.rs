@@ -6,14 +6,16 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+use roster_domain::UserId;
 use rustix::process::Signal;
 use serde_json::Value;
 use tempfile::tempdir;
 use tokio::fs::OpenOptions;
+use tokio::io::AsyncWriteExt;
 use tokio::time::sleep;
 
 use super::{compressed, decompressed, errors, line, lines};
-use crate::kit::{Database, Exit, OnPostgres, OnSqlite, Program, suite};
+use crate::kit::{Database, Exit, OnPostgres, OnSqlite, Output, Program, suite};
 
 suite![
     a_file_is_imported_and_exported,
@@ -31,6 +33,8 @@ suite![
     what_is_read_from_standard_input_is_not_overwritten,
     what_failed_last_is_told_until_another_import_begins,
     what_only_reads_makes_no_database,
+    what_only_reads_leaves_the_schema_as_it_is,
+    a_dry_run_tells_on_the_way_what_it_tells_at_the_end,
     a_reader_that_goes_away_is_no_reason_to_panic,
     a_standard_error_that_takes_nothing_ends_nothing,
 ];
@@ -146,7 +150,7 @@ async fn an_import_that_was_interrupted_is_finished_by_another(database: Databas
 
     let first = program("import", &database, &[&file]).start().await;
     let users = database.ports().users;
-    while users.find(roster_domain::UserId::new(1_000).unwrap()).await.unwrap().is_none() {
+    while users.find(UserId::new(1_000).unwrap()).await.unwrap().is_none() {
         sleep(Duration::from_millis(10)).await;
     }
     first.kill().await;
@@ -333,6 +337,45 @@ async fn what_only_reads_makes_no_database() {
     }
     assert!(!Path::new(&url).exists());
     assert_eq!(fs::read_to_string(&file).unwrap(), lines("user", 3));
+}
+
+async fn what_only_reads_leaves_the_schema_as_it_is(database: Database) {
+    let folder = tempdir().unwrap();
+    let file = path(folder.path(), "users.ndjson");
+    fs::write(&file, lines("user", 3)).unwrap();
+    if database.backend().is_file() {
+        fs::write(database.path(), "").unwrap();
+    }
+    for command in [&["export"][..], &["export", &file], &["import", "--dry-run", &file]] {
+        let exit = run(command[0], &database, &command[1..]).await;
+        assert_eq!(told(&exit, 2), "");
+        assert!(exit.stderr.contains("run `roster migrate`"), "{exit:?}");
+    }
+    assert!(database.ports().users.find(UserId::new(1).unwrap()).await.is_err());
+    assert_eq!(fs::read_to_string(&file).unwrap(), lines("user", 3));
+}
+
+async fn a_dry_run_tells_on_the_way_what_it_tells_at_the_end(OnSqlite(database): OnSqlite) {
+    told(&Program::with(["migrate", "--database-url", database.url()]).run().await, 0);
+    let folder = tempdir().unwrap();
+    let pipe = pipe(folder.path(), "pipe.ndjson");
+    let mut import = program("import", &database, &[&pipe, "--dry-run"]).start().await;
+    let mut writer = OpenOptions::new().write(true).open(&pipe).await.unwrap();
+    let some = lines("user", 1_000);
+    let feed = async {
+        loop {
+            writer.write_all(some.as_bytes()).await.unwrap();
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let first = |output: &Output| output.stderr.split_once('\n').map(|(line, _)| line.to_owned());
+
+    let told = tokio::select! {
+        told = import.wait_for("it told how far it is", first) => told,
+        () = feed => String::new(),
+    };
+
+    assert!(told.ends_with(" are valid, 0 failed; nothing was written"), "{told}");
 }
 
 async fn a_reader_that_goes_away_is_no_reason_to_panic(database: Database) {

@@ -153,7 +153,7 @@ pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, F
     Ok(users)
 }
 
-/// The same, for what only reads: no database is made for it.
+/// The same, for what only reads: no database is made for it, and none is migrated.
 ///
 /// # Errors
 ///
@@ -163,7 +163,7 @@ pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserReposito
         DatabaseUrl::Sqlite(path) if !path.exists() => {
             Err(Failure::setting(DatabaseConfig::URL, anyhow!("there is no file {}", path.display())))
         }
-        _ => users(config).await,
+        _ => users(&DatabaseConfig { migrate: false, ..config.clone() }).await,
     }
 }
 

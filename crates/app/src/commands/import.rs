@@ -76,7 +76,7 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
         let import = ImportService::new(users, Arc::new(SystemClock)).begin(options);
         let read = Arc::new(AtomicU64::new(0));
         let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
-        run(outcomes, failed, Progress::of(length), &read, &args.file).await
+        run(outcomes, failed, Progress::of(length), &read, args).await
     })?;
     tell(io::stdout(), &words(&report, args.dry_run));
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
@@ -87,11 +87,11 @@ async fn run(
     mut failed: Failed,
     mut progress: Progress,
     read: &AtomicU64,
-    file: &Path,
+    args: &ImportArgs,
 ) -> Result<Report, Failure> {
     let mut outcomes = pin!(outcomes);
     let mut report = Report::of_errors();
-    let unreadable = || format!("cannot read {}", file.display());
+    let unreadable = || format!("cannot read {}", args.file.display());
     while let Some(outcomes) = outcomes.try_next().await.with_context(unreadable)? {
         let told = report.tell(&outcomes);
         failed.tell(&told, &outcomes, &progress).context("cannot write the failed lines")?;
@@ -103,7 +103,7 @@ async fn run(
             );
         }
         progress.is_at(read.load(Ordering::Relaxed));
-        progress.tell(|| words(&report, false));
+        progress.tell(|| words(&report, args.dry_run));
     }
     progress.end();
     Ok(report)
