@@ -24,6 +24,7 @@ suite![
     a_part_begins_after_a_position_or_with_the_oldest,
     a_position_or_limit_that_is_out_of_range_is_told,
     a_reader_behind_what_is_kept_begins_again,
+    nothing_is_published_again_from_where_nothing_is_yet,
     the_form_is_json_unless_a_stream_is_asked_for,
     a_trailing_slash_makes_no_difference,
     head_tells_the_same_without_the_body,
@@ -313,4 +314,19 @@ async fn another_method_is_told_which_there_are(roster: Roster) {
         allowed.sort();
         assert_eq!(allowed, ["GET", "HEAD", "OPTIONS", "POST"], "{}", answer.told());
     }
+}
+
+async fn nothing_is_published_again_from_where_nothing_is_yet(roster: Roster) {
+    roster.users(2).await;
+    let newest = roster.events().await.last().unwrap().position.get();
+    let republish = |after: i64| {
+        let after = after.to_string();
+        Program::with(["republish", "--database-url", roster.database().url(), "--after", &after])
+    };
+
+    let exit = republish(newest + 1).run().await;
+
+    assert_eq!((exit.code, exit.stdout.as_str()), (Some(2), ""), "{exit:?}");
+    assert!(exit.stderr.contains("--after: must be at most 2, the newest position"), "{exit:?}");
+    assert_eq!(republish(newest).run().await.code, Some(0));
 }

@@ -23,7 +23,7 @@ pub struct RepublishArgs {
 ///
 /// # Errors
 ///
-/// Where the database does not answer, or no longer has all of them.
+/// Where the database does not answer, no longer has all of them, or is not that far.
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
     runtime()?.block_on(async {
@@ -33,8 +33,12 @@ pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
         if after < pruned {
             return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());
         }
-        ports.outbox.rewind(after).await.map_err(anyhow::Error::from)?;
         let newest = ports.events.newest().await.map_err(anyhow::Error::from)?;
+        if after > newest {
+            let why = anyhow!("must be at most {newest}, the newest position: nothing comes after {after}");
+            return Err(Failure::setting("--after", why));
+        }
+        ports.outbox.rewind(after).await.map_err(anyhow::Error::from)?;
         Ok(print(&format!("The events after {after}, up to {newest}, are published again\n"))?)
     })
 }
