@@ -1,9 +1,10 @@
 //! With which settings the program starts, and with which it refuses to.
 
-use crate::kit::{Exit, OnSqlite, Program, TokensFile, suite};
+use crate::kit::{Exit, Http, OnSqlite, Program, TokensFile, USERS, new_user, suite};
 
 suite![
     without_credentials_to_ask_for_only_this_machine_is_served,
+    without_credentials_to_ask_for_this_machine_is_asked_by_its_own_name_alone,
     settings_that_do_not_go_together_are_told,
     a_file_that_cannot_be_used_is_told,
     where_a_source_of_credentials_is_set_this_machine_is_asked_too,
@@ -25,6 +26,37 @@ async fn without_credentials_to_ask_for_only_this_machine_is_served() {
             assert!(exit.stderr.contains(advice), "{advice}: {exit:?}");
         }
     }
+}
+
+/// A page whose name leads to this machine by now is, to a browser, still of its own origin.
+async fn without_credentials_to_ask_for_this_machine_is_asked_by_its_own_name_alone(
+    OnSqlite(database): OnSqlite,
+) {
+    let roster = Program::serving(&database).serve().await;
+    let create = |http: &Http, host: &str| http.post(USERS, &new_user("ada")).header("Host", host);
+    for host in
+        ["attacker.example", "attacker.example:8080", "127.0.0.1.attacker.example", "localhost.example"]
+    {
+        let answer = create(&roster, host).await;
+        answer.error(403, "forbidden");
+        let told = answer.text();
+        assert!(
+            ["--tokens-file", "--jwks", "--allow-anonymous"].iter().all(|way| told.contains(way)),
+            "{told}"
+        );
+        roster.get("/livez").header("Host", host).await.json(200);
+    }
+    for host in
+        ["localhost", "LOCALHOST:8080", "roster.localhost:80", "127.0.0.1", "[::1]:8080", "192.0.2.1:80"]
+    {
+        roster.get(USERS).header("Host", host).await.page();
+    }
+    let everyone = Program::serving(&database).and(["--allow-anonymous"]).serve().await;
+    create(&everyone, "roster.example:8080").await.user(201);
+    let tokens = TokensFile::missing();
+    let token = tokens.token("ci", "users:read").await;
+    let program = Program::serving(&database).env("ROSTER_TOKENS_FILE", tokens.path());
+    program.serve().await.get(USERS).header("Host", "roster.example").bearer(&token).await.page();
 }
 
 async fn settings_that_do_not_go_together_are_told() {

@@ -36,6 +36,7 @@ use principal::Kind;
 pub struct Gatekeeper {
     tokens: Option<watch::Receiver<Arc<Tokens>>>,
     jwts: Option<Arc<Jwts>>,
+    is_for_this_machine: bool,
 }
 
 /// Why somebody is not let in.
@@ -86,7 +87,13 @@ impl Gatekeeper {
         let keys = keys.transpose().map_err(|error| Failure::setting(AccessConfig::JWKS, error))?;
         let (issuer, audience) = (config.jwt_issuer.as_deref(), config.jwt_audience.as_deref());
         let jwts = keys.map(|keys| Jwts::new(keys, issuer.unwrap_or_default(), audience.unwrap_or_default()));
-        Ok(Self { tokens, jwts: jwts.map(Arc::new) })
+        let is_for_this_machine = tokens.is_none() && jwts.is_none() && !config.allow_anonymous;
+        Ok(Self { tokens, jwts: jwts.map(Arc::new), is_for_this_machine })
+    }
+
+    /// Whether everyone is let in for the sole reason that nobody but this machine can ask.
+    pub(crate) fn is_for_this_machine(&self) -> bool {
+        self.is_for_this_machine
     }
 
     /// Who asks, by what they present: an API token, or else a JWT.
@@ -141,6 +148,6 @@ impl Gatekeeper {
             .zip(0..)
             .map(|((token, scopes), nth)| tokens::line(&format!("t{nth}"), token, *scopes, now));
         let tokens = Tokens::parse(&lines.collect::<String>()).unwrap_or_default();
-        Self { tokens: Some(watch::channel(Arc::new(tokens)).1), jwts: None }
+        Self { tokens: Some(watch::channel(Arc::new(tokens)).1), ..Self::default() }
     }
 }

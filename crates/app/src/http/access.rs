@@ -1,14 +1,36 @@
 //! Who asks, and whether they may: judged before a request's body is read.
 
+use std::net::{IpAddr, SocketAddr};
+
 use actix_web::dev::{AppService, HttpServiceFactory, ServiceRequest};
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap, HeaderValue};
+use actix_web::http::uri::Authority;
 use actix_web::{Error, FromRequest, Handler, HttpMessage, HttpRequest, Resource, Responder, web};
 use tracing::Span;
 
 use super::accept;
 use super::error::ApiError;
 use crate::access::{Gatekeeper, Principal, Refusal, Scopes};
+
+/// Refuses what a page of another name may have sent, where only this machine is to be served: a browser asks this
+/// machine, too, for a page whose name leads here by now (DNS rebinding), and tells that name.
+pub(super) fn asks_this_machine(gatekeeper: &Gatekeeper, request: &ServiceRequest) -> Result<(), ApiError> {
+    let hosts = request.headers().get_all(header::HOST).map(|host| host.to_str().unwrap_or_default());
+    let mut hosts = hosts.chain(request.uri().authority().map(Authority::as_str));
+    if gatekeeper.is_for_this_machine() && !hosts.all(is_of_this_machine) {
+        return Err(ApiError::NotThisMachine);
+    }
+    Ok(())
+}
+
+/// Whether no name server has a say in where this host is: it is an address, or `localhost` (RFC 6761 §6.3).
+fn is_of_this_machine(host: &str) -> bool {
+    let is_address =
+        host.parse::<SocketAddr>().is_ok() || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
+    let name = host.split(':').next().unwrap_or_default();
+    is_address || name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
+}
 
 /// Notes who asks, where the gatekeeper lets them in: with the request, and in its span.
 pub(super) async fn identify(gatekeeper: &Gatekeeper, request: &ServiceRequest) -> Result<(), Refusal> {
@@ -126,6 +148,34 @@ mod tests {
             headers.append(header::AUTHORIZATION, HeaderValue::from_str(line).unwrap());
         }
         bearer(&headers).map(str::to_owned)
+    }
+
+    #[test]
+    fn this_machine_is_asked_by_an_address_or_as_localhost() {
+        for host in [
+            "127.0.0.1",
+            "127.0.0.1:8080",
+            "192.0.2.1",
+            "[::1]",
+            "[::1]:8080",
+            "localhost",
+            "LocalHost:80",
+            "roster.localhost:8080",
+        ] {
+            assert!(is_of_this_machine(host), "{host}");
+        }
+        for host in [
+            "",
+            "attacker.example",
+            "attacker.example:8080",
+            "127.0.0.1.attacker.example",
+            "localhost.attacker.example",
+            "notlocalhost",
+            "attacker.example:80@localhost",
+            "localhost@attacker.example",
+        ] {
+            assert!(!is_of_this_machine(host), "{host}");
+        }
     }
 
     #[test]

@@ -59,6 +59,7 @@ impl Admission {
 
     /// Notes who asks. Where too many credentials from an address were no good, no more are looked at for a while.
     async fn identify(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+        access::asks_this_machine(&self.gatekeeper, request)?;
         let refusals = self.limits.rate().map(|rate| rate.refusals(request));
         if let Some(refusals) = &refusals {
             refusals.check()?;

@@ -40,6 +40,11 @@ pub(crate) enum ApiError {
     /// The scopes that it takes.
     #[error("This takes the scope {}", .0.join(" and "))]
     Forbidden(Scopes),
+    #[error(
+        "Without credentials to ask for, this service is for its own machine alone: ask it by its address or as \
+         localhost; or start it with --tokens-file or --jwks, or for everyone with --allow-anonymous"
+    )]
+    NotThisMachine,
     #[error("The request took too long")]
     DeadlineExceeded,
     #[error("The request's body took too long to arrive")]
@@ -76,7 +81,7 @@ impl ApiError {
             Self::PayloadTooLarge(_) | Self::LineTooLarge(_) => Code::PayloadTooLarge,
             Self::NoSuchRoute(_) => Code::NotFound,
             Self::Unauthenticated(refusal) if refusal.is_of_credential() => Code::Unauthenticated,
-            Self::Forbidden(_) => Code::Forbidden,
+            Self::Forbidden(_) | Self::NotThisMachine => Code::Forbidden,
             Self::BodyTimedOut => Code::RequestTimeout,
             Self::Unauthenticated(_) | Self::DeadlineExceeded | Self::Overloaded | Self::Stopping => {
                 Code::Unavailable
@@ -129,6 +134,7 @@ impl From<&ApiError> for Problem {
             | ApiError::NoSuchRoute(_)
             | ApiError::Unauthenticated(_)
             | ApiError::Forbidden(_)
+            | ApiError::NotThisMachine
             | ApiError::DeadlineExceeded
             | ApiError::BodyTimedOut
             | ApiError::Overloaded

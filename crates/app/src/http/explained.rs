@@ -33,8 +33,8 @@ impl Code {
                 "A bearer token is needed",
             ),
             Self::Forbidden => (
-                "The token is valid, and may not do this.",
-                "Use a token with the scope that the detail and the header WWW-Authenticate name.",
+                "The token is valid, and may not do this; or no token is asked for, and the service was asked by another name than that of its machine.",
+                "Use a token with the scope that the detail and the header WWW-Authenticate name, or the name that the detail tells.",
                 "This takes the scope users:write",
             ),
             Self::NotFound => (
