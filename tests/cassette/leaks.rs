@@ -68,6 +68,30 @@ async fn the_fields_that_vcrpy_leaks_are_filtered() {
     }
 }
 
+/// Seen to fail where the first match was the only one.
+#[tokio::test]
+async fn what_is_allowed_is_recorded_and_lets_nothing_else_through() {
+    let upstream =
+        Upstream::start(|request, _| ok(request.split("\r\n\r\n").nth(1).unwrap_or_default())).await;
+    let allowed = "AKIAIOSFODNN7ABCDEFG";
+    let vcr = || Vcr::builder().allow_in_cassette(["N7ABCDEFG"]);
+    record(Vcr::builder(), &upstream, &[], allowed).await.unwrap_err();
+    let file = record(vcr(), &upstream, &[("x-key", allowed)], allowed).await.unwrap();
+    assert_eq!(file.matches(allowed).count(), 3, "{file}");
+    for other in ["AKIAIOSFODNN7HIJKLMN", "Bearer abcdefgh12345678", "-----BEGIN PRIVATE KEY-----"] {
+        let both = format!("{allowed} {other}");
+        for (headers, body, expected) in [
+            (vec![("x-key", both.as_str())], "", vec!["request header x-key"]),
+            (vec![], both.as_str(), vec!["request body", "response body"]),
+        ] {
+            let error = record(vcr(), &upstream, &headers, body).await.unwrap_err();
+            let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+            let places: Vec<_> = findings.iter().map(|finding| finding.place.as_str()).collect();
+            assert_eq!(places, expected, "{other}: {error}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_save_that_looks_like_a_leak_is_refused_and_says_where() {
     let token = r#"{"access_token": "ya29-a0AfH6SMBx9zzz"}"#;

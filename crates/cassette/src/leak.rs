@@ -80,19 +80,22 @@ impl LeakGate {
         findings
     }
 
+    /// The first that is not allowed.
     fn pattern(&self, place: &str, text: &[u8]) -> Option<(String, String)> {
         let text = String::from_utf8_lossy(text);
-        let found = patterns::find(&text, place.contains("header"))?;
-        let allowed =
-            self.allowed.iter().any(|allowed| !allowed.is_empty() && found.text.contains(allowed.as_str()));
-        (!allowed).then(|| (found.kind.to_owned(), excerpt(found.text)))
+        let found = patterns::all(&text, place.contains("header")).find(|found| !self.allows(found.text))?;
+        Some((found.kind.to_owned(), excerpt(found.text)))
+    }
+
+    fn allows(&self, text: &str) -> bool {
+        self.allowed.iter().any(|allowed| !allowed.is_empty() && text.contains(allowed.as_str()))
     }
 }
 
 /// What in a text looks like a secret, with what it looks like: the first, by the patterns that keep a cassette from
 /// being saved. For whoever wants to hold other files to them.
 pub fn secret_in(text: &str) -> Option<(&'static str, &str)> {
-    patterns::find(text, false).map(|found| (found.kind, found.text))
+    patterns::all(text, false).next().map(|found| (found.kind, found.text))
 }
 
 fn finding(index: usize, interaction: &Interaction, place: &str, kind: String, excerpt: &str) -> Finding {

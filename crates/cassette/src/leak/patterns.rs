@@ -37,24 +37,26 @@ const NAMES: [&str; 8] = [
     "refreshToken",
 ];
 
-/// The first thing in `text` that looks like a secret.
-pub(super) fn find(text: &str, header: bool) -> Option<Found<'_>> {
-    private_key(text)
-        .or_else(|| prefixed(text))
-        .or_else(|| json_web_token(text))
-        .or_else(|| credentials(text, header))
-        .or_else(|| named(text))
+/// Everything in `text` that looks like a secret; what does so in two ways is there twice.
+pub(super) fn all(text: &str, header: bool) -> impl Iterator<Item = Found<'_>> {
+    private_keys(text)
+        .chain(prefixed(text))
+        .chain(json_web_tokens(text))
+        .chain(credentials(text, header))
+        .chain(named(text))
 }
 
-fn private_key(text: &str) -> Option<Found<'_>> {
-    let (_, rest) = text.split_once("-----BEGIN ")?;
-    let (label, _) = rest.split_once("-----")?;
-    label.ends_with("PRIVATE KEY").then_some(Found { kind: "a private key (PEM)", text: label })
+fn private_keys(text: &str) -> impl Iterator<Item = Found<'_>> {
+    text.split("-----BEGIN ").skip(1).filter_map(|rest| {
+        let (label, _) = rest.split_once("-----")?;
+        let text = rest.split_once("-----END").map_or(label, |(key, _)| key);
+        label.ends_with("PRIVATE KEY").then_some(Found { kind: "a private key (PEM)", text })
+    })
 }
 
-fn prefixed(text: &str) -> Option<Found<'_>> {
-    PREFIXES.iter().find_map(|(prefix, length, extra, kind)| {
-        starts(text, prefix).find_map(|at| {
+fn prefixed(text: &str) -> impl Iterator<Item = Found<'_>> {
+    PREFIXES.iter().flat_map(move |(prefix, length, extra, kind)| {
+        starts(text, prefix).filter_map(move |at| {
             let rest = &text[at + prefix.len()..];
             let run = run(rest, |byte| byte.is_ascii_alphanumeric() || extra.as_bytes().contains(&byte));
             let upper = *length != 16
@@ -67,8 +69,8 @@ fn prefixed(text: &str) -> Option<Found<'_>> {
 
 /// Three parts of Base64 of which the first is a JSON object with `alg` (RFC 7519, section 3; RFC 7515,
 /// section 4.1.1).
-fn json_web_token(text: &str) -> Option<Found<'_>> {
-    starts(text, "eyJ").find_map(|at| {
+fn json_web_tokens(text: &str) -> impl Iterator<Item = Found<'_>> {
+    starts(text, "eyJ").filter_map(|at| {
         let rest = &text[at..];
         let token = &rest[..run(rest, |byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte))];
         let mut parts = token.split('.');
@@ -81,26 +83,26 @@ fn json_web_token(text: &str) -> Option<Found<'_>> {
 
 /// `Bearer` and a token, or `Basic` and Base64 of a user and a password (RFC 6750, section 2.1; RFC 7617,
 /// section 2).
-fn credentials(text: &str, header: bool) -> Option<Found<'_>> {
+fn credentials(text: &str, header: bool) -> impl Iterator<Item = Found<'_>> {
     let lower = text.to_ascii_lowercase();
-    ["bearer", "token", "basic"].into_iter().find_map(|scheme| {
-        starts(&lower, scheme).find_map(|at| {
-            let after = &text[at + scheme.len()..];
-            let blanks = run(after, |byte| byte == b' ' || byte == b'+');
-            let rest = &after[blanks..];
-            let token = &rest[..run(rest, |byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))];
-            let parameter = rest[token.len()..].starts_with('"') || token.trim_end_matches('=').contains('=');
-            let secret = match scheme {
-                "basic" => is_basic(token),
-                "token" => header && at == 0 && is_random(token, 16),
-                _ => {
-                    is_random(token, if header && at == 0 { 8 } else { 16 })
-                        || header && at == 0 && is_word(token)
-                }
-            };
-            let kind = if scheme == "basic" { "a password (Basic)" } else { "a bearer token" };
-            (blanks > 0 && !parameter && secret).then_some(Found { kind, text: token })
-        })
+    let schemes = ["bearer", "token", "basic"];
+    let places = schemes.map(|scheme| starts(&lower, scheme).map(|at| (scheme, at)).collect::<Vec<_>>());
+    places.into_iter().flatten().filter_map(move |(scheme, at)| {
+        let after = &text[at + scheme.len()..];
+        let blanks = run(after, |byte| byte == b' ' || byte == b'+');
+        let rest = &after[blanks..];
+        let token = &rest[..run(rest, |byte| byte.is_ascii_alphanumeric() || b"-._~+/=".contains(&byte))];
+        let parameter = rest[token.len()..].starts_with('"') || token.trim_end_matches('=').contains('=');
+        let secret = match scheme {
+            "basic" => is_basic(token),
+            "token" => header && at == 0 && is_random(token, 16),
+            _ => {
+                is_random(token, if header && at == 0 { 8 } else { 16 })
+                    || header && at == 0 && is_word(token)
+            }
+        };
+        let kind = if scheme == "basic" { "a password (Basic)" } else { "a bearer token" };
+        (blanks > 0 && !parameter && secret).then_some(Found { kind, text: token })
     })
 }
 
@@ -113,9 +115,9 @@ fn is_basic(token: &str) -> bool {
 }
 
 /// A member or parameter of a telling name whose value looks random.
-fn named(text: &str) -> Option<Found<'_>> {
-    NAMES.iter().find_map(|name| {
-        starts(text, name).find_map(|at| {
+fn named(text: &str) -> impl Iterator<Item = Found<'_>> {
+    NAMES.iter().flat_map(move |name| {
+        starts(text, name).filter_map(move |at| {
             let rest = text[at + name.len()..].trim_start_matches(['"', '\\', '\'']).trim_start();
             let value = rest.strip_prefix([':', '=']).or_else(|| rest.strip_prefix("%3D"))?;
             let value = value.trim_start().trim_start_matches(['\\', '"', '\'']);
@@ -171,6 +173,10 @@ fn run(text: &str, wanted: impl Fn(u8) -> bool) -> usize {
 mod tests {
     use super::*;
 
+    fn finds(text: &str, header: bool) -> bool {
+        all(text, header).next().is_some()
+    }
+
     #[test]
     fn what_looks_like_a_secret_is_found() {
         let jwt = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl";
@@ -190,7 +196,7 @@ mod tests {
             ("http://h/?a=1&access_token=0123456789abcdef", false),
             (r#"{\"refresh_token\":\"1//0gabcdefgh123\"}"#, false),
         ] {
-            assert!(find(text, header).is_some(), "{text}");
+            assert!(finds(text, header), "{text}");
         }
     }
 
@@ -211,7 +217,16 @@ mod tests {
             (r#"{"access_token": null, "next_token": "abc123abc123abc"}"#, false),
             (r#""u1-1""#, true),
         ] {
-            assert!(find(text, header).is_none(), "{text}");
+            assert!(!finds(text, header), "{text}");
         }
+    }
+
+    #[test]
+    fn none_hides_behind_another() {
+        let keys = "-----BEGIN CERTIFICATE-----\nMII\n-----END CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\nMIE\n-----END PRIVATE KEY-----\n-----BEGIN PRIVATE KEY-----\nM";
+        let two = "AKIAIOSFODNN7ABCDEFG AKIAIOSFODNN7HIJKLMN";
+        let texts = |text| all(text, false).map(|found| found.text.to_owned()).collect::<Vec<_>>();
+        assert_eq!(texts(keys), ["PRIVATE KEY-----\nMIE\n", "PRIVATE KEY"]);
+        assert_eq!(texts(two), two.split(' ').collect::<Vec<_>>());
     }
 }
