@@ -10,7 +10,17 @@ async fn record(
     vcr: VcrBuilder,
     upstream: &Upstream,
     headers: &[(&str, &str)],
-    body: &str,
+    body: impl AsRef<[u8]>,
+) -> Result<String, VcrError> {
+    record_at("/path?q=1", vcr, upstream, headers, body).await
+}
+
+async fn record_at(
+    path: &str,
+    vcr: VcrBuilder,
+    upstream: &Upstream,
+    headers: &[(&str, &str)],
+    body: impl AsRef<[u8]>,
 ) -> Result<String, VcrError> {
     let folder = tempfile::tempdir().unwrap();
     let cassette = vcr
@@ -19,7 +29,7 @@ async fn record(
         .build()
         .use_cassette("a.yaml")?;
     let mut request =
-        cassette.client(base()).post(format!("{}/path?q=1", upstream.url)).body(body.to_owned());
+        cassette.client(base()).post(format!("{}{path}", upstream.url)).body(body.as_ref().to_owned());
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
@@ -68,6 +78,55 @@ async fn the_fields_that_vcrpy_leaks_are_filtered() {
     }
 }
 
+/// Seen to fail where passwords and keys had no pattern.
+#[tokio::test]
+async fn passwords_and_keys_are_refused_wherever_they_are_sent() {
+    let upstream = Upstream::start(|request, _| {
+        ok(if request.contains("create") { r#"{"password":"Hunter22x"}"# } else { "{}" })
+    })
+    .await;
+    let (json, form) = ("application/json", "application/x-www-form-urlencoded");
+    for (content_type, path, body, place) in [
+        (json, "/", r#"{"password":"Hunter22x"}"#, "request body"),
+        (json, "/", r#"{"login": {"userPassword" : "open\"sesame"}}"#, "request body"),
+        (form, "/", "user=bob&api_key=0123456789abcdef", "request body"),
+        (form, "/", "user%5Bpasswd%5D=opensesame", "request body"),
+        (form, "/", "grant_type=client_credentials&client_secret=open-sesame", "request body"),
+        (form, "/?apikey=0123456789abcdef", "", "request URI"),
+        (form, "/?password=opensesame", "", "request URI"),
+        (form, "/create", "", "response body"),
+    ] {
+        let headers = [("content-type", content_type)];
+        let error = record_at(path, Vcr::builder(), &upstream, &headers, body).await.unwrap_err();
+        let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+        assert_eq!((findings.len(), findings[0].place.as_str()), (1, place), "{path} {body}: {error}");
+        for secret in ["Hunter22x", "sesame", "456789"] {
+            assert!(!error.to_string().contains(secret), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_stands_for_a_password_is_recorded() {
+    let upstream = Upstream::start(|_, _| ok(r#"{"errors": {"password": "must have 8 letters"}}"#)).await;
+    let replaced = || {
+        Vcr::builder()
+            .filter_post_data_parameters([("password", "invented & 1")])
+            .filter_sensitive_data([("STAND-IN-1", "Hunter22x"), ("<KEY>", "0123456789abcdef")])
+    };
+    for (vcr, content_type, body) in [
+        (replaced(), "application/json", r#"{"password": "s3cr3t", "passwd": "Hunter22x"}"#),
+        (replaced(), "application/x-www-form-urlencoded", "passwd=Hunter22x&api_key=0123456789abcdef"),
+        (replaced(), "text/plain", r#"{"passwd": "SHVudGVyMjJ4", "api_key": "MDEyMzQ1Njc4OWFiY2RlZg=="}"#),
+        (Vcr::builder(), "application/json", r#"{"password": null, "passwd": "", "secret": "REDACTED"}"#),
+        (Vcr::builder(), "application/json", r#"{"password": "<TOKEN>", "secret": "***", "pwd": true}"#),
+        (Vcr::builder(), "application/x-www-form-urlencoded", "password=&secret=%3CMY_TOKEN_1%3E&pwd=***"),
+    ] {
+        let file = record(vcr, &upstream, &[("content-type", content_type)], body).await;
+        assert!(file.is_ok(), "{body}: {}", file.unwrap_err());
+    }
+}
+
 /// Seen to fail where the first match was the only one.
 #[tokio::test]
 async fn what_is_allowed_is_recorded_and_lets_nothing_else_through() {
@@ -89,6 +148,20 @@ async fn what_is_allowed_is_recorded_and_lets_nothing_else_through() {
             let places: Vec<_> = findings.iter().map(|finding| finding.place.as_str()).collect();
             assert_eq!(places, expected, "{other}: {error}");
         }
+    }
+}
+
+/// Seen to fail where the value of a header was looked at without its name.
+#[tokio::test]
+async fn a_key_in_a_header_that_no_chosen_filter_takes_out_is_refused() {
+    let upstream = Upstream::counting().await;
+    for (name, place) in
+        [("X-Api-Key", "request header x-api-key"), ("Private-Token", "request header private-token")]
+    {
+        let vcr = Vcr::builder().filter_headers(["authorization"]);
+        let error = record(vcr, &upstream, &[(name, "0123456789abcdef")], "").await.unwrap_err();
+        let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+        assert_eq!(findings[0].place, place, "{error}");
     }
 }
 

@@ -249,6 +249,7 @@ impl VcrBuilder {
             |value: &String| secrets.iter().all(|(placeholder, _)| !placeholder.contains(value.as_str()));
         let values = secrets.iter().map(|(_, value)| value).filter(|value| apart(value)).cloned();
         self.config.leak_gate.canaries.extend(values.collect::<Vec<_>>());
+        self.config.leak_gate.placeholders = self.config.filters.placeholders();
         Vcr::new(self.config)
     }
 }

@@ -8,9 +8,11 @@ use crate::filter::{Filter, spellings, still_holds};
 use crate::interaction::Interaction;
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 use memchr::memmem::find;
+use patterns::Place;
 use std::fmt;
 
 const URI: &str = "request URI";
+const REQUEST_BODY: &str = "request body";
 
 /// Shorter canaries are looked for as they are only: their other spellings turn up by chance.
 const SHORTEST_CODED: usize = 6;
@@ -23,6 +25,8 @@ pub(crate) struct LeakGate {
     pub(crate) canaries: Vec<String>,
     /// Texts that may appear though they look like secrets.
     pub(crate) allowed: Vec<String>,
+    /// What stands where a filter has taken a secret out.
+    pub(crate) placeholders: Vec<String>,
 }
 
 /// Something that looks like a secret, and where it stands.
@@ -50,7 +54,7 @@ impl fmt::Display for Finding {
 
 impl Default for LeakGate {
     fn default() -> Self {
-        Self { patterns: true, canaries: Vec::new(), allowed: Vec::new() }
+        Self { patterns: true, canaries: Vec::new(), allowed: Vec::new(), placeholders: Vec::new() }
     }
 }
 
@@ -69,33 +73,41 @@ impl LeakGate {
                 findings
                     .extend(kinds.map(|(kind, excerpt)| finding(index, interaction, &place, kind, &excerpt)));
             }
-            if let Some(name) = still_holds(&interaction.request, filters).filter(|_| self.patterns) {
+            let is_found = findings[before..].iter().any(|finding| finding.place == REQUEST_BODY);
+            let name = still_holds(&interaction.request, filters).filter(|_| self.patterns && !is_found);
+            if let Some(name) = name {
                 let kind = format!(
                     "the field `{name}` that a filter takes out, in a body that is not the JSON it says"
                 );
-                findings.push(finding(index, interaction, "request body", kind, name));
+                findings.push(finding(index, interaction, REQUEST_BODY, kind, name));
             }
             blot_out(&mut findings[before..], interaction);
         }
         findings
     }
 
-    /// The first that is not allowed.
+    /// The first that is not allowed. The name of a header tells of its value, too.
     fn pattern(&self, place: &str, text: &[u8]) -> Option<(String, String)> {
         let text = String::from_utf8_lossy(text);
-        let found = patterns::all(&text, place.contains("header")).find(|found| !self.allows(found.text))?;
-        Some((found.kind.to_owned(), excerpt(found.text)))
+        let header = place.split_once(" header ").map(|(_, name)| name);
+        let stands = Place { header: header.is_some(), request: place.starts_with("request") };
+        let first = |text: &str| {
+            let found = patterns::all(text, stands).find(|found| !self.allows(found.text))?;
+            Some((found.kind.to_owned(), excerpt(found.text)))
+        };
+        first(&text).or_else(|| first(&format!("{}={text}", header?)))
     }
 
     fn allows(&self, text: &str) -> bool {
         self.allowed.iter().any(|allowed| !allowed.is_empty() && text.contains(allowed.as_str()))
+            || self.placeholders.iter().any(|placeholder| placeholder == text)
     }
 }
 
 /// What in a text looks like a secret, with what it looks like: the first, by the patterns that keep a cassette from
 /// being saved. For whoever wants to hold other files to them.
 pub fn secret_in(text: &str) -> Option<(&'static str, &str)> {
-    patterns::all(text, false).next().map(|found| (found.kind, found.text))
+    patterns::all(text, Place::default()).next().map(|found| (found.kind, found.text))
 }
 
 fn finding(index: usize, interaction: &Interaction, place: &str, kind: String, excerpt: &str) -> Finding {
@@ -126,7 +138,7 @@ fn places(Interaction { request, response }: &Interaction) -> Vec<(String, Vec<u
     };
     add_headers("request", &request.headers);
     add_headers("response", &response.headers);
-    places.push(("request body".to_owned(), request.body.to_vec()));
+    places.push((REQUEST_BODY.to_owned(), request.body.to_vec()));
     places.push(("response body".to_owned(), response.body.to_vec()));
     let mut decoded = response.clone();
     if coding::decode(&mut decoded, &request.method, 64 << 20).is_ok() && decoded.body != response.body {

@@ -85,7 +85,7 @@
 //! # What is different, and why
 //!
 //! * **A leak is refused.** Before a cassette is written it is searched for what looks like a secret: bearer
-//!   tokens, passwords, JSON Web Tokens, cloud keys, private keys, and your own
+//!   tokens, JSON Web Tokens, cloud keys, private keys, what is named as a password or as a key, and your own
 //!   [`canaries`](VcrBuilder::canaries). If one is found, [`finish`](Cassette::finish) fails, says where, and
 //!   writes nothing.
 //! * **Filters see more.** Body fields are filtered at any depth and in any `+json`; without any header

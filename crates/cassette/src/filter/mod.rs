@@ -80,6 +80,14 @@ impl Filter {
         &self.name
     }
 
+    /// The text it puts in the place of every value.
+    fn replacement(&self) -> Option<&str> {
+        match &self.action {
+            Action::Replace(text) => Some(text),
+            Action::Remove | Action::Compute(_) => None,
+        }
+    }
+
     /// The new value; `None` to remove.
     fn apply(&self, value: &str, request: &RecordedRequest) -> Option<String> {
         match &self.action {
@@ -174,6 +182,15 @@ impl Filters {
             return None;
         }
         self.before_request.iter().try_fold(request, |request, hook| hook(request))
+    }
+
+    /// Every text that stands for a secret in the file, in every spelling.
+    pub(crate) fn placeholders(&self) -> Vec<String> {
+        let headers = [&self.headers, &self.response_headers].into_iter().flatten();
+        let filters = headers.chain([&self.query, &self.post_data]).flatten();
+        let replacements = filters.filter_map(Filter::replacement).flat_map(spellings);
+        let all = replacements.chain(self.sensitive.placeholders().map(<[u8]>::to_vec));
+        all.filter_map(|text| String::from_utf8(text).ok()).collect()
     }
 
     /// The response as the hooks leave it; `None` where the interaction is not kept.

@@ -36,6 +36,10 @@ impl Sensitive {
         Self { pairs }
     }
 
+    pub(crate) fn placeholders(&self) -> impl Iterator<Item = &[u8]> {
+        self.pairs.iter().map(|pair| pair.placeholder.as_slice())
+    }
+
     pub(crate) fn hide(&self, interaction: &mut Interaction) {
         self.rewrite(interaction, |pair| (&pair.value, &pair.placeholder));
     }
