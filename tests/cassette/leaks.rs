@@ -2,7 +2,7 @@
 
 use crate::support::upstream::{Upstream, ok, with};
 use crate::support::{base, standard};
-use roster_cassette::{RecordMode, Vcr, VcrBuilder, VcrError};
+use roster_cassette::{RecordMode, Serializer, Vcr, VcrBuilder, VcrError};
 use std::fs;
 
 /// Records one POST with these headers and this body.
@@ -75,6 +75,30 @@ async fn the_fields_that_vcrpy_leaks_are_filtered() {
     ] {
         let file = record(filters(), &upstream, &[("content-type", content_type)], body).await.unwrap();
         assert!(!file.contains("LEAK") && file.contains("keep"), "{content_type}:\n{file}");
+    }
+}
+
+#[tokio::test]
+async fn fields_inside_others_are_filtered_only_where_that_is_asked() {
+    let upstream = Upstream::counting().await;
+    for (content_type, body, kept) in [
+        (
+            "application/json",
+            r#"{"card": "4711", "order": {"card": "0815", "keep": 1}}"#,
+            r#"{"order": {"card": "0815", "keep": 1}}"#,
+        ),
+        ("application/x-www-form-urlencoded", "card=4711&order[card]=0815&keep=1", "order[card]=0815&keep=1"),
+    ] {
+        for nested in [true, false] {
+            let vcr = Vcr::builder()
+                .filter_post_data_parameters(["card"])
+                .filter_nested_post_data_parameters(nested)
+                .serializer(Serializer::Json);
+            let file = record(vcr, &upstream, &[("content-type", content_type)], body).await.unwrap();
+            let kept = serde_json::to_string(kept).unwrap();
+            assert_eq!((file.contains(&kept), file.contains("0815")), (!nested, !nested), "{file}");
+            assert!(file.contains("keep") && !file.contains("4711"), "{file}");
+        }
     }
 }
 
