@@ -4,6 +4,7 @@ use crate::support::upstream::{Upstream, ok, with};
 use crate::support::{base, standard};
 use roster_cassette::{RecordMode, Serializer, Vcr, VcrBuilder, VcrError};
 use std::fs;
+use std::io::Write;
 
 /// Records one POST with these headers and this body.
 async fn record(
@@ -175,6 +176,26 @@ async fn what_is_allowed_is_recorded_and_lets_nothing_else_through() {
     }
 }
 
+/// Seen to fail where bodies of responses alone were unpacked to be searched.
+#[tokio::test]
+async fn a_packed_request_is_unpacked_to_be_searched() {
+    let upstream = Upstream::counting().await;
+    let headers = [("content-encoding", "gzip"), ("content-type", "application/json")];
+    for (body, place) in [
+        (r#"{"a": "hunter2"}"#, "request body, decoded"),
+        (r#"{"password": "opensesame"}"#, "request body, decoded"),
+        (r#"{"order": {"card": "0815"}}"#, "request body"),
+        (r#"{"card": "0815", "#, "request body"),
+    ] {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        packed.write_all(body.as_bytes()).unwrap();
+        let vcr = Vcr::builder().canaries(["hunter2"]).filter_post_data_parameters(["card"]);
+        let error = record(vcr, &upstream, &headers, packed.finish().unwrap()).await.unwrap_err();
+        let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+        assert_eq!((findings.len(), findings[0].place.as_str()), (1, place), "{error}");
+    }
+}
+
 /// Seen to fail where the value of a header was looked at without its name.
 #[tokio::test]
 async fn a_key_in_a_header_that_no_chosen_filter_takes_out_is_refused() {
@@ -187,6 +208,15 @@ async fn a_key_in_a_header_that_no_chosen_filter_takes_out_is_refused() {
         let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
         assert_eq!(findings[0].place, place, "{error}");
     }
+}
+
+/// Seen to fail where no reason phrase was looked at.
+#[tokio::test]
+async fn a_canary_in_the_reason_of_a_status_is_refused() {
+    let upstream = Upstream::start(|_, _| with("299 Hello hunter2", "", b"x")).await;
+    let error = record(Vcr::builder().canaries(["hunter2"]), &upstream, &[], "").await.unwrap_err();
+    let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
+    assert_eq!(findings[0].place, "response reason", "{error}");
 }
 
 #[tokio::test]

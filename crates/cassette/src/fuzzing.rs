@@ -1,5 +1,6 @@
 //! What holds for the bytes of whatever file: asserted, for a fuzzer and for its seeds.
 
+use crate::filter::Filters;
 use crate::format::{Document, Limits, read, write};
 use crate::interaction::{Interaction, RecordedRequest, RecordedResponse};
 use crate::leak::LeakGate;
@@ -60,7 +61,7 @@ fn sorted(headers: &Headers) -> Fields<'_> {
 
 fn inspect(interactions: &[&Interaction]) {
     let gate = LeakGate { canaries: vec!["canary-4711".to_owned()], ..LeakGate::default() };
-    for finding in gate.inspect(interactions, &[]) {
+    for finding in gate.inspect(interactions, &Filters::default()) {
         assert!((1..=interactions.len()).contains(&finding.interaction), "{finding}");
         assert!(!finding.kind.is_empty() && !finding.place.is_empty(), "{finding}");
     }

@@ -4,9 +4,10 @@ mod patterns;
 
 use crate::Headers;
 use crate::coding;
-use crate::filter::{Filter, spellings, still_holds};
-use crate::interaction::Interaction;
+use crate::filter::{Filters, spellings};
+use crate::interaction::{Interaction, RecordedRequest, RecordedResponse};
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
+use bytes::Bytes;
 use memchr::memmem::find;
 use patterns::Place;
 use std::fmt;
@@ -59,9 +60,9 @@ impl Default for LeakGate {
 }
 
 impl LeakGate {
-    /// Everything in `interactions` that must not be written. `filters` are those of bodies, which a body
-    /// that is not what it says it is may have escaped.
-    pub(crate) fn inspect(&self, interactions: &[&Interaction], filters: &[Filter]) -> Vec<Finding> {
+    /// Everything in `interactions` that must not be written. A body that is packed, or is not what it says it is,
+    /// may have escaped the `filters`.
+    pub(crate) fn inspect(&self, interactions: &[&Interaction], filters: &Filters) -> Vec<Finding> {
         let needles: Vec<_> =
             self.canaries.iter().filter(|canary| !canary.is_empty()).map(|c| needles(c)).collect();
         let mut findings = Vec::new();
@@ -74,11 +75,10 @@ impl LeakGate {
                     .extend(kinds.map(|(kind, excerpt)| finding(index, interaction, &place, kind, &excerpt)));
             }
             let is_found = findings[before..].iter().any(|finding| finding.place == REQUEST_BODY);
-            let name = still_holds(&interaction.request, filters).filter(|_| self.patterns && !is_found);
-            if let Some(name) = name {
-                let kind = format!(
-                    "the field `{name}` that a filter takes out, in a body that is not the JSON it says"
-                );
+            let escaped =
+                filters.escaped(&interaction.request, unpacked_request(&interaction.request).as_ref());
+            if let Some((name, how)) = escaped.filter(|_| self.patterns && !is_found) {
+                let kind = format!("the field `{name}` that a filter takes out, in a body that {how}");
                 findings.push(finding(index, interaction, REQUEST_BODY, kind, name));
             }
             blot_out(&mut findings[before..], interaction);
@@ -140,11 +140,28 @@ fn places(Interaction { request, response }: &Interaction) -> Vec<(String, Vec<u
     add_headers("response", &response.headers);
     places.push((REQUEST_BODY.to_owned(), request.body.to_vec()));
     places.push(("response body".to_owned(), response.body.to_vec()));
-    let mut decoded = response.clone();
-    if coding::decode(&mut decoded, &request.method, 64 << 20).is_ok() && decoded.body != response.body {
-        places.push(("response body, decoded".to_owned(), decoded.body.to_vec()));
+    if let Some(decoded) = unpacked(response.clone(), &request.method) {
+        places.push(("response body, decoded".to_owned(), decoded.to_vec()));
     }
+    if let Some(decoded) = unpacked_request(request) {
+        places.push(("request body, decoded".to_owned(), decoded.body.to_vec()));
+    }
+    places.push(("response reason".to_owned(), response.message.clone().into_bytes()));
     places
+}
+
+/// The body as it is unpacked, where it is packed.
+fn unpacked(mut message: RecordedResponse, method: &str) -> Option<Bytes> {
+    let packed = message.body.clone();
+    let is_read = coding::decode(&mut message, method, 64 << 20).is_ok();
+    (is_read && message.body != packed).then_some(message.body)
+}
+
+/// A request is packed in the same ways as a response.
+fn unpacked_request(request: &RecordedRequest) -> Option<RecordedRequest> {
+    let (headers, body) = (request.headers.clone(), request.body.clone());
+    let message = RecordedResponse { headers, body, ..RecordedResponse::default() };
+    unpacked(message, "POST").map(|body| RecordedRequest { body, ..request.clone() })
 }
 
 /// The spellings of a canary, those inside longer Base64 included: there, its bytes start at one of three
@@ -180,7 +197,6 @@ fn excerpt(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::interaction::{RecordedRequest, RecordedResponse};
 
     fn with_body(body: &str) -> Interaction {
         let request = RecordedRequest {
@@ -209,11 +225,11 @@ mod tests {
         ];
         for body in bodies {
             let interaction = with_body(&body);
-            let findings = gate.inspect(&[&interaction], &[]);
+            let findings = gate.inspect(&[&interaction], &Filters::default());
             assert_eq!(findings.len(), 1, "{body}");
             assert!(!findings[0].to_string().contains("hunter2"), "{}", findings[0]);
         }
-        assert!(gate.inspect(&[&with_body("nothing here")], &[]).is_empty());
+        assert!(gate.inspect(&[&with_body("nothing here")], &Filters::default()).is_empty());
     }
 
     #[test]
@@ -221,7 +237,7 @@ mod tests {
         let gate = LeakGate { canaries: vec!["hunter2".into()], ..LeakGate::default() };
         let mut interaction = with_body("hunter2");
         interaction.request.uri = "http://h.example/hunter2/x".into();
-        let findings = gate.inspect(&[&interaction], &[]);
+        let findings = gate.inspect(&[&interaction], &Filters::default());
         assert_eq!(findings.len(), 2);
         for finding in findings {
             assert!(finding.request == "GET http://h.example/…", "{finding}");
@@ -235,9 +251,9 @@ mod tests {
         let mut interaction = with_body("");
         interaction.request.headers.insert("x-upstream", token).unwrap();
         let mut gate = LeakGate::default();
-        let findings = gate.inspect(&[&interaction], &[]);
+        let findings = gate.inspect(&[&interaction], &Filters::default());
         assert_eq!(findings[0].place, "request header x-upstream");
         gate.allowed.push("abcdefghij".into());
-        assert!(gate.inspect(&[&interaction], &[]).is_empty());
+        assert!(gate.inspect(&[&interaction], &Filters::default()).is_empty());
     }
 }

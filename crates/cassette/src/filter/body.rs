@@ -60,13 +60,26 @@ pub(crate) fn is_json(content_type: &str) -> bool {
 }
 
 /// The first filtered name that a body, which says it is JSON but is not, still has as a quoted key.
-pub(crate) fn still_holds<'a>(request: &RecordedRequest, filters: &'a [Filter]) -> Option<&'a str> {
+pub(super) fn still_holds<'a>(request: &RecordedRequest, filters: &'a [Filter]) -> Option<&'a str> {
     let says_json = is_json(request.headers.get("content-type").unwrap_or_default());
     if !says_json || matches!(understood(request), Understood::Json(..)) {
         return None;
     }
     let text = String::from_utf8_lossy(&request.body);
     filters.iter().map(Filter::name).find(|name| text.contains(&format!("\"{name}\"")))
+}
+
+/// The first filtered name of which a body, which was packed when it was filtered, has a field.
+pub(super) fn still_has<'a>(
+    unpacked: &RecordedRequest,
+    filters: &'a [Filter],
+    nested: bool,
+) -> Option<&'a str> {
+    filters.iter().map(Filter::name).find(|name| {
+        let mut without = unpacked.clone();
+        filter(&mut without, &[Filter::remove(*name)], nested);
+        without.body != unpacked.body
+    })
 }
 
 pub(crate) use multipart::boundary;

@@ -9,7 +9,7 @@ mod multipart;
 mod query;
 mod sensitive;
 
-pub(crate) use body::{boundary, is_json, still_holds};
+pub(crate) use body::{boundary, is_json};
 pub(crate) use hosts::Hosts;
 pub(crate) use sensitive::{Sensitive, spellings};
 
@@ -191,6 +191,19 @@ impl Filters {
         let replacements = filters.filter_map(Filter::replacement).flat_map(spellings);
         let all = replacements.chain(self.sensitive.placeholders().map(<[u8]>::to_vec));
         all.filter_map(|text| String::from_utf8(text).ok()).collect()
+    }
+
+    /// The first field that should be out of a body and is in it, and why it is.
+    pub(crate) fn escaped(
+        &self,
+        request: &RecordedRequest,
+        unpacked: Option<&RecordedRequest>,
+    ) -> Option<(&str, &'static str)> {
+        let packed = unpacked.and_then(|request| body::still_has(request, &self.post_data, self.nested));
+        let broken = || body::still_holds(unpacked.unwrap_or(request), &self.post_data);
+        packed
+            .map(|name| (name, "is packed"))
+            .or_else(|| broken().map(|name| (name, "is not the JSON it says")))
     }
 
     /// The response as the hooks leave it; `None` where the interaction is not kept.

@@ -75,7 +75,7 @@ impl Session {
             filters.sensitive.hide(interaction);
         }
         let hidden: Vec<_> = hidden.iter().collect();
-        let findings = self.config.leak_gate.inspect(&hidden, &filters.post_data);
+        let findings = self.config.leak_gate.inspect(&hidden, filters);
         if !findings.is_empty() {
             return Err(VcrError::LeakRefused { path: self.path.clone(), findings });
         }
