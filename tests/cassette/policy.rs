@@ -5,6 +5,7 @@ use crate::support::{base, closed_port, standard, vcr_error};
 use reqwest_middleware::ClientWithMiddleware;
 use roster_cassette::{Filter, Matcher, RecordMode, Serializer, Vcr, VcrBuilder, VcrError};
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use tempfile::TempDir;
 
@@ -273,6 +274,23 @@ async fn a_body_larger_than_allowed_is_a_typed_error() {
         matches!(vcr_error(&error), VcrError::Limit { what } if what.contains("max_body_bytes")),
         "{error}"
     );
+}
+
+/// Seen to fail where what stayed packed lost the header that says so: it was played as it was.
+#[tokio::test]
+async fn a_body_that_unpacks_to_more_than_allowed_says_so_when_it_is_played() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    packed.write_all(&[b'x'; 2000]).unwrap();
+    let packed = packed.finish().unwrap();
+    let bomb = Upstream::start(move |_, _| with("200 OK", "Content-Encoding: gzip\r\n", &packed)).await;
+    let open =
+        |mode| standard(folder.path(), mode).max_body_bytes(1999).build().use_cassette("a.yaml").unwrap();
+    let cassette = open(RecordMode::Once);
+    cassette.client(base()).get(&bomb.url).send().await.unwrap();
+    cassette.finish().await.unwrap();
+    let error = open(RecordMode::None).client(base()).get(&bomb.url).send().await.unwrap_err();
+    assert!(matches!(vcr_error(&error), VcrError::Limit { what } if what.contains("unpacks")), "{error}");
 }
 
 #[tokio::test]

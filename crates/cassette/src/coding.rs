@@ -11,13 +11,13 @@ pub(crate) struct TooLarge;
 
 /// Makes a response what a client that decodes would see: the body decoded, the headers that spoke of the
 /// transfer gone, the length, where one is stated, that of the body. The response to `HEAD` only loses its
-/// transfer coding.
+/// transfer coding, and so does one that is too large.
 pub(crate) fn decode(response: &mut RecordedResponse, method: &str, limit: usize) -> Result<(), TooLarge> {
     response.headers.remove("transfer-encoding");
     if method == "HEAD" || (response.body.is_empty() && matches!(response.status, 204 | 304)) {
         return Ok(());
     }
-    let codings = response.headers.remove("content-encoding");
+    let codings = response.headers.get_all("content-encoding");
     let codings: Vec<String> =
         codings.iter().filter_map(|value| value.to_str().ok()).map(str::to_lowercase).collect();
     let mut body = response.body.clone();
@@ -26,6 +26,7 @@ pub(crate) fn decode(response: &mut RecordedResponse, method: &str, limit: usize
             body = decoded.into();
         }
     }
+    response.headers.remove("content-encoding");
     response.set_body(body);
     Ok(())
 }
@@ -170,6 +171,8 @@ mod tests {
     #[test]
     fn a_body_that_unpacks_to_too_much_is_refused() {
         let mut response = response("gzip", gzip(&vec![0; 1000]));
+        let packed = response.body.clone();
         assert_eq!(decode(&mut response, "GET", 999), Err(TooLarge));
+        assert_eq!((response.headers.get("content-encoding"), response.body), (Some("gzip"), packed));
     }
 }
