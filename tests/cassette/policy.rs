@@ -276,6 +276,19 @@ async fn a_body_larger_than_allowed_is_a_typed_error() {
     );
 }
 
+/// Seen to fail where only a body that is a stream was measured.
+#[tokio::test]
+async fn an_upload_larger_than_allowed_is_a_typed_error_and_is_not_sent() {
+    let test = Test::new().await;
+    let vcr = test.vcr(RecordMode::Once).max_body_bytes(1999).build();
+    let cassette = vcr.use_cassette("a.yaml").unwrap();
+    let client = cassette.client(base());
+    client.post(test.url("/")).body("x".repeat(1999)).send().await.unwrap();
+    let error = client.post(test.url("/")).body("x".repeat(2000)).send().await.unwrap_err();
+    assert!(matches!(vcr_error(&error), VcrError::Limit { .. }), "{error}");
+    assert_eq!(test.sent(), 1);
+}
+
 /// Seen to fail where what stayed packed lost the header that says so: it was played as it was.
 #[tokio::test]
 async fn a_body_that_unpacks_to_more_than_allowed_says_so_when_it_is_played() {

@@ -74,10 +74,7 @@ impl Middleware for CassetteMiddleware {
 async fn copy(mut request: Request, limit: usize) -> Result<(Request, RecordedRequest)> {
     let body = match request.body_mut().take() {
         None => None,
-        Some(body) => Some(match body.as_bytes() {
-            Some(bytes) => Bytes::copy_from_slice(bytes),
-            None => collect(body, limit, "the request body").await?,
-        }),
+        Some(body) => Some(collect(body, limit, "the request body").await?),
     };
     let mut headers = Headers::from(request.headers());
     headers.join_values();
@@ -92,16 +89,18 @@ async fn copy(mut request: Request, limit: usize) -> Result<(Request, RecordedRe
 }
 
 async fn collect(body: Body, limit: usize, what: &str) -> Result<Bytes> {
+    let too_large = || VcrError::Limit {
+        what: format!("{what} has more than {limit} bytes, too many for a cassette (`max_body_bytes`)"),
+    };
     if let Some(bytes) = body.as_bytes() {
-        return Ok(Bytes::copy_from_slice(bytes));
+        let fits = bytes.len() <= limit;
+        return fits.then(|| Bytes::copy_from_slice(bytes)).ok_or_else(|| too_large().into());
     }
     let mut response = Response::from(http::Response::new(body));
     let mut collected = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if collected.len() + chunk.len() > limit {
-            let what =
-                format!("{what} has more than {limit} bytes, too many for a cassette (`max_body_bytes`)");
-            return Err(VcrError::Limit { what }.into());
+            return Err(too_large().into());
         }
         collected.extend_from_slice(&chunk);
     }
