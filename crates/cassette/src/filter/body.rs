@@ -16,7 +16,7 @@ pub(super) fn filter(request: &mut RecordedRequest, filters: &[Filter], nested: 
             Some(json::filter(text, &values, &json::Edit { filters, nested, request }).into_bytes())
         }
         Understood::Multipart(boundary) => {
-            Some(multipart::filter(&request.body, &boundary, filters, request))
+            Some(multipart::filter(&request.body, &boundary, filters, nested, request))
         }
         Understood::Form => Some(form::filter(&request.body, filters, nested, request)),
         Understood::Nothing => None,

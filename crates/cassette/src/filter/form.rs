@@ -34,7 +34,7 @@ fn decoded(part: &[u8]) -> String {
     parse(&[b"=", part].concat()).next().map_or_else(String::new, |(_, value)| value.into_owned())
 }
 
-fn is_named(name: &str, wanted: &str, nested: bool) -> bool {
+pub(super) fn is_named(name: &str, wanted: &str, nested: bool) -> bool {
     let last = name.strip_suffix(']').and_then(|name| name.rsplit_once('['));
     name == wanted || (nested && last.is_some_and(|(_, last)| last == wanted))
 }

@@ -1,4 +1,4 @@
-use super::Filter;
+use super::{Filter, form};
 use crate::interaction::RecordedRequest;
 use memchr::memmem::find;
 
@@ -14,22 +14,29 @@ pub(crate) fn boundary(content_type: &str) -> Option<String> {
     })
 }
 
-/// Filters the parts of the given names; a part that goes, goes with its headers.
-pub(super) fn filter(body: &[u8], boundary: &str, filters: &[Filter], request: &RecordedRequest) -> Vec<u8> {
+/// Filters the parts of the given names, as [`form::filter`] does; a part that goes, goes with its headers.
+pub(super) fn filter(
+    body: &[u8],
+    boundary: &str,
+    filters: &[Filter],
+    nested: bool,
+    request: &RecordedRequest,
+) -> Vec<u8> {
     let delimiter = [b"--", boundary.as_bytes()].concat();
     let parts = split(body, &delimiter).into_iter().enumerate().filter_map(|(index, part)| {
-        if index == 0 { Some(part.to_vec()) } else { filter_part(part, filters, request) }
+        if index == 0 { Some(part.to_vec()) } else { filter_part(part, filters, nested, request) }
     });
     parts.collect::<Vec<_>>().join(delimiter.as_slice())
 }
 
-fn filter_part(part: &[u8], filters: &[Filter], request: &RecordedRequest) -> Option<Vec<u8>> {
+fn filter_part(part: &[u8], filters: &[Filter], nested: bool, request: &RecordedRequest) -> Option<Vec<u8>> {
     let Some(at) = find(part, b"\r\n\r\n") else {
         return Some(part.to_vec());
     };
     let (head, content) = part.split_at(at + 4);
-    let name = field_name(head);
-    let Some(filter) = filters.iter().rev().find(|filter| name.as_deref() == Some(filter.name())) else {
+    let name = field_name(head).unwrap_or_default();
+    let Some(filter) = filters.iter().rev().find(|filter| form::is_named(&name, filter.name(), nested))
+    else {
         return Some(part.to_vec());
     };
     let value = content.strip_suffix(b"\r\n").unwrap_or(content);
@@ -70,7 +77,7 @@ mod tests {
         let body = "--BB\r\nContent-Disposition: form-data; name=\"keep\"\r\n\r\nok\r\n--BB\r\nContent-Disposition: form-data; \
                     name=\"password\"; filename=\"keep\"\r\n\r\nhunter2\r\n--BB\r\ncontent-disposition: form-data; name=token\r\n\r\nt0k\r\n--BB--\r\n";
         let filters = ["password".into(), ("token", "T").into()];
-        let filtered = filter(body.as_bytes(), "BB", &filters, &RecordedRequest::default());
+        let filtered = filter(body.as_bytes(), "BB", &filters, true, &RecordedRequest::default());
         let filtered = String::from_utf8(filtered).unwrap();
         assert!(
             filtered
