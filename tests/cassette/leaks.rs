@@ -238,10 +238,11 @@ async fn a_save_that_looks_like_a_leak_is_refused_and_says_where() {
         ),
         (vec![], "-----BEGIN PRIVATE KEY-----\nabc", "request body"),
         (vec![("content-type", "application/json")], r#"{"password": "hunter2", "#, "request body"),
+        (vec![("content-type", "text/plain")], r#"{"card": 4711, "#, "request body"),
         (vec![], "login", "response body"),
     ];
     for (headers, body, place) in cases {
-        let vcr = Vcr::builder().filter_post_data_parameters(["password"]);
+        let vcr = Vcr::builder().filter_post_data_parameters(["password", "card"]);
         let error = record(vcr, &upstream, &headers, body).await.unwrap_err();
         let VcrError::LeakRefused { findings, .. } = &error else { panic!("{error}") };
         assert_eq!(

@@ -41,11 +41,14 @@ fn understood(request: &RecordedRequest) -> Understood<'_> {
     let Ok(text) = std::str::from_utf8(&request.body) else {
         return Understood::Nothing;
     };
-    let may_be_json = is_json(content_type) || text.trim_start().starts_with(['{', '[']);
     match parse_many(text, DEPTH) {
-        Ok(values) if may_be_json => Understood::Json(text, values),
+        Ok(values) if may_be_json(content_type, text) => Understood::Json(text, values),
         _ => Understood::Form,
     }
+}
+
+fn may_be_json(content_type: &str, text: &str) -> bool {
+    is_json(content_type) || text.trim_start().starts_with(['{', '['])
 }
 
 /// Whether a content type's essence is JSON: `application/json`, `…+json` (RFC 6839, section 3.1) or lines of
@@ -59,13 +62,18 @@ pub(crate) fn is_json(content_type: &str) -> bool {
         || lines.contains(&&*essence)
 }
 
-/// The first filtered name that a body, which says it is JSON but is not, still has as a quoted key.
+/// The first filtered name that a body, which says that it is JSON or begins like it but is not, still has as a quoted
+/// key.
 pub(super) fn still_holds<'a>(request: &RecordedRequest, filters: &'a [Filter]) -> Option<&'a str> {
-    let says_json = is_json(request.headers.get("content-type").unwrap_or_default());
-    if !says_json || matches!(understood(request), Understood::Json(..)) {
+    let content_type = request.headers.get("content-type").unwrap_or_default();
+    let text = String::from_utf8_lossy(&request.body);
+    let is_multipart = multipart::boundary(content_type).is_some();
+    if is_multipart
+        || !may_be_json(content_type, &text)
+        || matches!(understood(request), Understood::Json(..))
+    {
         return None;
     }
-    let text = String::from_utf8_lossy(&request.body);
     filters.iter().map(Filter::name).find(|name| text.contains(&format!("\"{name}\"")))
 }
 

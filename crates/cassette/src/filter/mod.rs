@@ -203,7 +203,7 @@ impl Filters {
         let broken = || body::still_holds(unpacked.unwrap_or(request), &self.post_data);
         packed
             .map(|name| (name, "is packed"))
-            .or_else(|| broken().map(|name| (name, "is not the JSON it says")))
+            .or_else(|| broken().map(|name| (name, "is not the JSON it seems")))
     }
 
     /// The response as the hooks leave it; `None` where the interaction is not kept.
