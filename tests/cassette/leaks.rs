@@ -299,4 +299,5 @@ async fn a_sensitive_value_is_a_placeholder_in_the_file_and_plays_as_itself() {
     let cassette = vcr(RecordMode::None).use_cassette("a.yaml").unwrap();
     let error = cassette.client(base()).get(format!("{url}&more=1")).send().await.unwrap_err();
     assert!(error.to_string().contains("KEY") && !error.to_string().contains("s3cr3t"), "{error}");
+    assert!(!format!("{cassette:?} {:?}", cassette.middleware()).contains("s3cr3t"));
 }

@@ -16,7 +16,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tape::Tape;
 
 /// A cassette in use, shared by its handle and its middlewares.
-#[derive(Debug)]
 pub(crate) struct Session {
     config: Arc<Config>,
     path: PathBuf,
@@ -30,7 +29,6 @@ pub(crate) struct Session {
     state: Mutex<State>,
 }
 
-#[derive(Debug)]
 struct State {
     tape: Tape,
     finished: bool,
@@ -229,6 +227,17 @@ impl Session {
     fn state(&self) -> MutexGuard<'_, State> {
         // A hook that panicked has changed nothing by halves.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Session {
+    /// What is on the tape is left out: secrets are back on it.
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.debug_struct("Session")
+            .field("path", &self.path)
+            .field("mode", &self.mode)
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
