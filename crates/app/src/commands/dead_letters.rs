@@ -8,6 +8,7 @@ use super::print;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -37,6 +38,7 @@ pub enum DeadLettersCommand {
 pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
     logging::start(&config.log, None);
     runtime()?.block_on(async {
+        Signals::new()?.end_with_next(|| {});
         let letters = wiring::dead_letters(&config.events).await?;
         match command {
             DeadLettersCommand::List => {

@@ -10,6 +10,7 @@ use crate::access::Gatekeeper;
 use crate::config::{Config, HttpConfig};
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::{server, wiring};
 
 /// What a person is told of.
@@ -23,7 +24,10 @@ const OPS_ADDRESS: &str = "ops address";
 ///
 /// Where it cannot be told.
 pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = runtime()?.block_on(examine(config));
+    let findings = runtime()?.block_on(async {
+        Signals::new()?.end_with_next(|| {});
+        anyhow::Ok(examine(config).await)
+    })?;
     let told: String = findings.iter().map(line).collect();
     print(&told)?;
     let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);

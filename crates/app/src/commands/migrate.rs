@@ -3,6 +3,7 @@
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -14,7 +15,10 @@ use crate::wiring;
 pub fn migrate(mut config: Config) -> Result<(), Failure> {
     logging::start(&config.log, None);
     config.database.migrate = true;
-    runtime()?.block_on(wiring::ports(&config))?;
+    runtime()?.block_on(async {
+        Signals::new()?.end_with_next(|| {});
+        wiring::ports(&config).await
+    })?;
     tracing::info!("the schema is up to date");
     Ok(())
 }

@@ -7,6 +7,7 @@ use super::print;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -27,6 +28,7 @@ pub struct RepublishArgs {
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
     runtime()?.block_on(async {
+        Signals::new()?.end_with_next(|| {});
         let ports = wiring::ports(config).await?;
         let after = Position::new(args.after).unwrap_or_default();
         let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
