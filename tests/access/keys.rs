@@ -7,11 +7,12 @@ use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
 use super::{READ, becomes};
-use crate::kit::{Database, OnSqlite, Program, Reply, Roster, SigningKey, StandIn, jwks, suite};
+use crate::kit::{Database, OnSqlite, Program, Raw, Reply, Roster, SigningKey, StandIn, jwks, suite};
 
 suite![
     keys_are_fetched_and_a_new_one_counts_at_once,
     many_unknown_keys_make_one_question,
+    a_new_key_counts_though_whoever_named_it_first_hangs_up,
     keys_outlive_the_outage_of_who_has_them,
     until_keys_can_be_had_nobody_is_judged,
     a_redirect_is_not_followed_and_what_is_no_set_is_not_taken,
@@ -68,6 +69,33 @@ async fn many_unknown_keys_make_one_question(OnSqlite(database): OnSqlite) {
     }
     assert_eq!(issuer.requests().len(), before + 1);
     roster.get(READ).bearer(&token(&key)).await.page();
+}
+
+/// A request with this token, on a connection of its own.
+async fn asking(roster: &Roster, token: &str) -> Raw {
+    let mut raw = Raw::to(roster).await;
+    raw.send(format!("GET {READ} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {token}\r\n\r\n"))
+        .await;
+    raw
+}
+
+/// Seen to fail where keys were fetched within the request: they were not had, and not asked for again for a while.
+async fn a_new_key_counts_though_whoever_named_it_first_hangs_up(OnSqlite(database): OnSqlite) {
+    let (old, new) = (SigningKey::ed("old"), SigningKey::ec("new"));
+    let issuer = StandIn::answering([set(&[&old])]).await;
+    let roster = serving(&database, &issuer.url()).await;
+    becomes(&roster, &token(&old), 200).await;
+    let before = issuer.requests().len();
+
+    issuer.answer(set(&[&new]).late());
+    let raw = asking(&roster, &token(&new)).await;
+    while issuer.requests().len() == before {
+        sleep(Duration::from_millis(20)).await;
+    }
+    raw.reset();
+
+    becomes(&roster, &token(&new), 200).await;
+    assert_eq!(issuer.requests().len(), before + 1, "it was not asked for again");
 }
 
 async fn keys_outlive_the_outage_of_who_has_them(OnSqlite(database): OnSqlite) {

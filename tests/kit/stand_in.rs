@@ -17,6 +17,8 @@ pub(crate) enum Reply {
     Bytes(Vec<u8>),
     /// These bytes, one at a time.
     Dripped(Vec<u8>),
+    /// These bytes a second later, and the connection ends.
+    Late(Vec<u8>),
     /// Nothing, for as long as the client waits.
     Nothing,
     /// The connection is reset.
@@ -42,6 +44,14 @@ impl Reply {
     pub(crate) fn dripped(self) -> Self {
         match self {
             Self::Bytes(bytes) => Self::Dripped(bytes),
+            other => other,
+        }
+    }
+
+    /// The same, late.
+    pub(crate) fn late(self) -> Self {
+        match self {
+            Self::Bytes(bytes) => Self::Late(bytes),
             other => other,
         }
     }
@@ -129,9 +139,12 @@ async fn serve(mut stream: TcpStream, state: Arc<Mutex<State>>) {
         state.requests.push(head);
         reply
     };
+    if let Reply::Late(_) = reply {
+        sleep(Duration::from_secs(1)).await;
+    }
     // A client that is gone in the meantime has no use for the rest.
     match reply {
-        Reply::Bytes(bytes) => {
+        Reply::Bytes(bytes) | Reply::Late(bytes) => {
             let _ = stream.write_all(&bytes).await;
             let _ = stream.shutdown().await;
         }

@@ -76,7 +76,7 @@ pub(super) struct Remote {
     keys: watch::Sender<Option<Arc<Keys>>>,
     is_well: AtomicBool,
     /// Whoever fetches holds it, so that others wait for that instead of asking, too.
-    fetching: Mutex<Fetching>,
+    fetching: Arc<Mutex<Fetching>>,
 }
 
 struct Fetching {
@@ -89,18 +89,20 @@ impl Remote {
     fn new(url: Url) -> anyhow::Result<Self> {
         let client = outgoing::client(&url).connect_timeout(CONNECT).timeout(WHOLE);
         let client = client.build().context("a client cannot be made")?;
-        let fetching = Mutex::new(Fetching { asked: None, outage: Outage::of(WHAT) });
+        let fetching = Arc::new(Mutex::new(Fetching { asked: None, outage: Outage::of(WHAT) }));
         Ok(Self { client, url, keys: watch::Sender::new(None), is_well: AtomicBool::new(true), fetching })
     }
 
-    async fn keys(&self, id: Option<&str>) -> Option<Arc<Keys>> {
+    async fn keys(self: &Arc<Self>, id: Option<&str>) -> Option<Arc<Keys>> {
         if !self.has(id) {
-            let mut fetching = self.fetching.lock().await;
+            let mut fetching = self.fetching.clone().lock_owned().await;
             // Whoever had it before may have brought the key, or asked for it in vain a moment ago.
             let in_vain = fetching.asked.is_some_and(|asked| asked.elapsed() < PAUSE);
             if !in_vain && !self.has(id) {
                 fetching.asked = Some(Instant::now());
-                self.fetch(&mut fetching.outage).await;
+                let remote = self.clone();
+                // As a task, as whoever waits for it may hang up: nobody would have the key, nor ask for it soon.
+                let _ = tokio::spawn(async move { remote.fetch(&mut fetching.outage).await }).await;
             }
         }
         self.keys.borrow().clone()
