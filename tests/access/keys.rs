@@ -13,6 +13,7 @@ suite![
     keys_are_fetched_and_a_new_one_counts_at_once,
     many_unknown_keys_make_one_question,
     a_new_key_counts_though_whoever_named_it_first_hangs_up,
+    who_waits_for_keys_takes_nobodys_place,
     keys_outlive_the_outage_of_who_has_them,
     until_keys_can_be_had_nobody_is_judged,
     a_redirect_is_not_followed_and_what_is_no_set_is_not_taken,
@@ -96,6 +97,27 @@ async fn a_new_key_counts_though_whoever_named_it_first_hangs_up(OnSqlite(databa
 
     becomes(&roster, &token(&new), 200).await;
     assert_eq!(issuer.requests().len(), before + 1, "it was not asked for again");
+}
+
+/// Seen to fail where a place was held while keys were fetched.
+async fn who_waits_for_keys_takes_nobodys_place(OnSqlite(database): OnSqlite) {
+    let known = SigningKey::ed("known");
+    let issuer = StandIn::answering([set(&[&known])]).await;
+    let roster = program(&database, &issuer.url()).and(["--max-requests", "2"]).serve().await;
+    becomes(&roster, &token(&known), 200).await;
+
+    issuer.answer(Reply::Nothing);
+    let stranger = token(&SigningKey::ed("stranger"));
+    let waiting = [asking(&roster, &stranger).await, asking(&roster, &stranger).await];
+    // With the one that reads this.
+    while roster.measured().await["roster_http_requests_in_flight"].sum(&[]) < 3.0 {
+        sleep(Duration::from_millis(20)).await;
+    }
+
+    roster.get(READ).bearer(&token(&known)).await.page();
+    for mut raw in waiting {
+        raw.answer().await.expect("it is answered").error(401, "unauthenticated");
+    }
 }
 
 async fn keys_outlive_the_outage_of_who_has_them(OnSqlite(database): OnSqlite) {

@@ -1,15 +1,17 @@
 //! Who is let in to the API: a request that finds a place among those in flight, of somebody with a credential, who does
 //! not ask too often. One layer judges all of that, since every request pays for each that there is.
 
+use std::pin::pin;
 use std::rc::Rc;
 
 use actix_web::Error;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::middleware::Next;
+use futures_util::FutureExt;
 
 use super::error::ApiError;
-use super::limits::Limits;
+use super::limits::{Limits, Place};
 use super::{Shared, access};
 use crate::access::Gatekeeper;
 
@@ -31,7 +33,7 @@ impl Admission {
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
         let place = self.limits.enter(&request)?;
-        let answer = self.judge(request, next).await;
+        let answer = self.judge(&place, request, next).await;
         place.leave();
         answer
     }
@@ -39,10 +41,11 @@ impl Admission {
     /// Lets in who has a credential, and has not asked too often.
     async fn judge<B: MessageBody + 'static>(
         &self,
+        place: &Place,
         request: ServiceRequest,
         next: Next<B>,
     ) -> Result<ServiceResponse<BoxBody>, Error> {
-        if let Err(refused) = self.identify(&request).await {
+        if let Err(refused) = self.identify(place, &request).await {
             return Ok(request.error_response(refused));
         }
         let Some(rate) = self.limits.rate() else {
@@ -58,13 +61,18 @@ impl Admission {
     }
 
     /// Notes who asks. Where too many credentials from an address were no good, no more are looked at for a while.
-    async fn identify(&self, request: &ServiceRequest) -> Result<(), ApiError> {
+    async fn identify(&self, place: &Place, request: &ServiceRequest) -> Result<(), ApiError> {
         access::asks_this_machine(&self.gatekeeper, request)?;
         let refusals = self.limits.rate().map(|rate| rate.refusals(request));
         if let Some(refusals) = &refusals {
             refusals.check()?;
         }
-        let identified = access::identify(&self.gatekeeper, request).await;
+        let mut identifying = pin!(access::identify(&self.gatekeeper, request));
+        let identified = match identifying.as_mut().now_or_never() {
+            Some(identified) => identified,
+            // Keys are being fetched: that may take long, and others have what they need.
+            None => place.without(identifying).await?,
+        };
         if let (Err(refusal), Some(refusals)) = (&identified, refusals)
             && refusal.is_of_credential()
         {

@@ -96,12 +96,12 @@ impl Place {
         }
     }
 
-    /// Waits for the client, and gives the place to others for as long: a client that is slow to send takes
-    /// a connection, and nothing that others need.
-    pub(super) async fn without<F: Future>(&self, body: F) -> Result<F::Output, ApiError> {
+    /// Waits for the client, or for whoever has keys, and gives the place to others for as long: a client that is slow
+    /// to send takes a connection, and nothing that others need.
+    pub(in crate::http) async fn without<F: Future>(&self, waiting: F) -> Result<F::Output, ApiError> {
         self.leave();
-        let body = body.await;
-        self.take().map(|()| body)
+        let waited = waiting.await;
+        self.take().map(|()| waited)
     }
 }
 

@@ -11,7 +11,7 @@ pub use connection::Patience;
 use deadlines::Clock;
 pub use deadlines::Deadlines;
 pub use in_flight::InFlight;
-use in_flight::Place;
+pub(super) use in_flight::Place;
 use rate::RateLimit;
 pub(super) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
