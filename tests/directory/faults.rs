@@ -23,6 +23,8 @@ suite![
     another_person_than_was_asked_for_is_a_failure,
     five_failures_in_a_row_leave_the_directory_alone_until_a_probe_succeeds,
     a_person_that_is_not_there_is_no_failure,
+    a_record_that_is_wrong_does_not_keep_others_from_theirs,
+    what_would_be_so_for_everyone_leaves_the_directory_alone,
     calls_beyond_the_limit_are_refused_at_once_and_dropped_ones_give_their_place_back,
 ];
 
@@ -137,7 +139,7 @@ async fn another_person_than_was_asked_for_is_a_failure() {
 }
 
 async fn five_failures_in_a_row_leave_the_directory_alone_until_a_probe_succeeds() {
-    let stand_in = StandIn::answering([Reply::json(200, "no person")]).await;
+    let stand_in = StandIn::answering([Reply::json(501, "{}")]).await;
     let mut config = config(&stand_in);
     config.open_for = Duration::from_millis(500);
     let directory = HttpDirectory::new(config).unwrap();
@@ -166,6 +168,37 @@ async fn a_person_that_is_not_there_is_no_failure() {
         assert_eq!(directory.find(one()).await.unwrap(), None);
     }
     directory.check().await.expect("all is well");
+}
+
+/// Seen to fail where whatever was no person counted as a failure of the directory.
+async fn a_record_that_is_wrong_does_not_keep_others_from_theirs() {
+    for reply in [
+        Reply::json(200, "no person"),
+        Reply::json(200, &LEANNE.replace("\"Bret\"", "null")),
+        Reply::json(200, &LEANNE.replace("\"id\": 1", "\"id\": 2")),
+        Reply::json(200, &"x".repeat(100_000)),
+        Reply::json(301, "{}"),
+        Reply::json(400, "{}"),
+        Reply::json(410, "{}"),
+    ] {
+        let stand_in = StandIn::answering([reply.clone()]).await;
+        let directory = directory(&stand_in);
+        for _ in 0..12 {
+            failure(&directory).await;
+        }
+        assert!(directory.check().await.is_ok(), "{reply:?}");
+    }
+}
+
+async fn what_would_be_so_for_everyone_leaves_the_directory_alone() {
+    for status in [401, 403, 429, 500, 501, 503] {
+        let stand_in = StandIn::answering([Reply::json(status, "{}")]).await;
+        let directory = directory(&stand_in);
+        for _ in 0..5 {
+            failure(&directory).await;
+        }
+        assert!(directory.check().await.is_err(), "{status}");
+    }
 }
 
 async fn calls_beyond_the_limit_are_refused_at_once_and_dropped_ones_give_their_place_back() {

@@ -115,7 +115,7 @@ async fn without_a_directory_what_needs_it_is_unavailable(roster: Roster) {
 }
 
 async fn a_circuit_that_is_open_is_told_with_a_pause_and_as_degraded(database: Database) {
-    let stand_in = StandIn::answering([Reply::json(200, "no person")]).await;
+    let stand_in = StandIn::answering([Reply::json(501, "{}")]).await;
     let roster = serving(&database, &stand_in).await;
     assert_eq!(roster.readiness().await, json!({"status": "ready"}));
     for _ in 0..5 {

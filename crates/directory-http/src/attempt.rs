@@ -42,6 +42,24 @@ pub(crate) enum AttemptError {
     NoRequest(#[source] BoxError),
 }
 
+impl AttemptError {
+    /// Whether it is the directory that is in trouble, or does not let us in, so that it would be so for anybody who is
+    /// asked for. An answer that is wrong may be so for one alone.
+    pub(crate) fn is_of_directory(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::TimedOut | Self::Broken(_) => true,
+            Self::Status { status, .. } => {
+                status.is_server_error()
+                    || matches!(
+                        *status,
+                        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS
+                    )
+            }
+            Self::TooLarge(_) | Self::NoPerson(_) | Self::AnotherPerson(_) | Self::NoRequest(_) => false,
+        }
+    }
+}
+
 /// Asks once.
 pub(crate) async fn attempt(
     transport: &dyn HttpSend,

@@ -62,12 +62,12 @@ impl HttpDirectory {
             source: "the circuit is open: the directory failed too often of late".into(),
         })?;
         let found = self.within_budget(id).await;
-        permit.ended(found.is_err());
-        found
+        permit.ended(found.as_ref().is_err_and(AttemptError::is_of_directory));
+        found.map_err(failure)
     }
 
     /// Tries until there is an answer, or no use, or no time.
-    async fn within_budget(&self, id: DirectoryId) -> Found {
+    async fn within_budget(&self, id: DirectoryId) -> Result<Option<DirectoryPerson>, AttemptError> {
         let deadline = Instant::now() + self.config.budget;
         let mut pauses = pauses(&self.config);
         for attempts in 1.. {
@@ -82,10 +82,10 @@ impl HttpDirectory {
             let left = deadline.saturating_duration_since(Instant::now());
             match pause.filter(|pause| *pause < left) {
                 Some(pause) => sleep(pause).await,
-                None => return Err(failure(error)),
+                None => return Err(error),
             }
         }
-        Err(DirectoryError::Failed("no attempt was made".into()))
+        Err(AttemptError::NoRequest("there was no attempt".into()))
     }
 }
 
