@@ -7,6 +7,7 @@ use futures_util::future::join_all;
 use roster_directory_http::{DirectoryConfig, HttpDirectory};
 use roster_domain::DirectoryId;
 use roster_domain::ports::{Directory, DirectoryError, HealthCheck};
+use tokio::time::timeout;
 
 use super::LEANNE;
 use crate::kit::{Reply, StandIn, suite};
@@ -25,6 +26,7 @@ suite![
     a_person_that_is_not_there_is_no_failure,
     a_record_that_is_wrong_does_not_keep_others_from_theirs,
     what_would_be_so_for_everyone_leaves_the_directory_alone,
+    calls_that_were_given_up_after_a_while_leave_it_alone_too,
     calls_beyond_the_limit_are_refused_at_once_and_dropped_ones_give_their_place_back,
 ];
 
@@ -199,6 +201,15 @@ async fn what_would_be_so_for_everyone_leaves_the_directory_alone() {
         }
         assert!(directory.check().await.is_err(), "{status}");
     }
+}
+
+/// Seen to fail where they counted for nothing.
+async fn calls_that_were_given_up_after_a_while_leave_it_alone_too() {
+    let stand_in = StandIn::answering([Reply::Nothing]).await;
+    let directory = directory(&stand_in);
+    let given_up = (0..5).map(|_| timeout(Duration::from_millis(800), directory.find(one())));
+    assert!(join_all(given_up).await.iter().all(Result::is_err));
+    directory.check().await.unwrap_err();
 }
 
 async fn calls_beyond_the_limit_are_refused_at_once_and_dropped_ones_give_their_place_back() {

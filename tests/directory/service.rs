@@ -17,6 +17,7 @@ suite![
     without_a_directory_what_needs_it_is_unavailable,
     a_circuit_that_is_open_is_told_with_a_pause_and_as_degraded,
     a_directory_that_hangs_holds_nobody_else_up,
+    a_directory_that_hangs_for_longer_than_a_request_may_take_is_left_alone,
     a_call_is_measured_and_its_token_is_nowhere_to_be_read,
 ];
 
@@ -144,6 +145,20 @@ async fn a_directory_that_hangs_holds_nobody_else_up(database: Database) {
     let (statuses, ()) = tokio::time::timeout(Duration::from_secs(60), both).await.expect("all are answered");
     assert!(statuses.iter().all(|status| [503, 504].contains(status)), "{statuses:?}");
     assert!(statuses.contains(&503), "more than the limit did not wait: {statuses:?}");
+}
+
+/// Seen to fail where calls that were cut off counted for nothing.
+async fn a_directory_that_hangs_for_longer_than_a_request_may_take_is_left_alone(database: Database) {
+    let stand_in = StandIn::answering([Reply::Nothing]).await;
+    let settings = ["--directory-url", &stand_in.url(), "--request-timeout", "0.8"];
+    let roster = Program::serving(&database).and(settings).serve().await;
+    let path = person(1);
+    for answer in join_all((0..5).map(|_| roster.get(&path).into_future())).await {
+        answer.error(503, "unavailable");
+    }
+    assert_eq!(roster.readiness().await, json!({"status": "degraded", "degraded": ["directory"]}));
+    let measured = roster.measured().await;
+    assert_eq!(measured["roster_directory_calls_total"].sum(&[("outcome", "abandoned")]), 5.0);
 }
 
 async fn a_call_is_measured_and_its_token_is_nowhere_to_be_read(database: Database) {

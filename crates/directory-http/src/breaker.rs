@@ -16,6 +16,8 @@ const CALLS_FOR_A_RATE: usize = 10;
 const WINDOW: Duration = Duration::from_secs(10);
 /// The most calls whose outcomes are remembered: the oldest make room.
 const MOST_REMEMBERED: usize = 1024;
+/// A call that is given up after longer than this has failed: whoever gave it up had waited for the directory.
+const GIVEN_UP: Duration = Duration::from_millis(500);
 
 /// Lets calls through while they succeed, and refuses them for a while when they do not.
 #[derive(Debug)]
@@ -68,11 +70,14 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Duration,
 }
 
-/// The leave to make one call. Dropped without an outcome, it is as if there had been no call.
+/// The leave to make one call. Dropped without an outcome, soon, it is as if there had been no call; later, the call has
+/// failed.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
     breaker: &'a Breaker,
     is_probe: bool,
+    began: Instant,
+    has_ended: bool,
 }
 
 impl Breaker {
@@ -98,7 +103,7 @@ impl Breaker {
             }
             _ => false,
         };
-        Ok(Permit { breaker: self, is_probe })
+        Ok(Permit { breaker: self, is_probe, began: Instant::now(), has_ended: false })
     }
 
     /// How the circuit is at this moment.
@@ -122,6 +127,11 @@ impl Breaker {
 impl Permit<'_> {
     /// The call has ended, well or not.
     pub(crate) fn ended(mut self, failed: bool) {
+        self.end(failed);
+    }
+
+    fn end(&mut self, failed: bool) {
+        self.has_ended = true;
         let breaker = self.breaker;
         let mut state = breaker.state();
         let next = match &mut *state {
@@ -134,16 +144,19 @@ impl Permit<'_> {
         if let Some(next) = next {
             *state = next;
         }
-        self.is_probe = false;
     }
 }
 
 impl Drop for Permit<'_> {
     fn drop(&mut self) {
-        if !self.is_probe {
+        if self.has_ended {
             return;
         }
-        if let State::HalfOpen { probing } = &mut *self.breaker.state() {
+        if self.began.elapsed() > GIVEN_UP {
+            self.end(true);
+        } else if self.is_probe
+            && let State::HalfOpen { probing } = &mut *self.breaker.state()
+        {
             *probing = false;
         }
     }
@@ -243,6 +256,26 @@ mod tests {
         drop(breaker.enter().unwrap());
         assert!(call(&breaker, false));
         assert_eq!(breaker.circuit(), Circuit::Closed);
+    }
+
+    // Seen to fail where a call that was dropped counted for nothing, however long it had taken.
+    #[tokio::test(start_paused = true)]
+    async fn a_call_that_is_dropped_after_a_while_has_failed() {
+        for (after, circuit) in [(500, Circuit::Closed), (501, Circuit::Open)] {
+            let breaker = Breaker::new(OPEN_FOR);
+            for _ in 0..5 {
+                let permit = breaker.enter().unwrap();
+                advance(Duration::from_millis(after)).await;
+                drop(permit);
+            }
+            assert_eq!(breaker.circuit(), circuit, "{after}");
+        }
+        let breaker = opened();
+        advance(OPEN_FOR).await;
+        let probe = breaker.enter().unwrap();
+        advance(Duration::from_secs(1)).await;
+        drop(probe);
+        assert_eq!(breaker.circuit(), Circuit::Open);
     }
 
     #[tokio::test(start_paused = true)]

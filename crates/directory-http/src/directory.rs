@@ -2,17 +2,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use metrics::{counter, gauge, histogram};
+use metrics::counter;
 use roster_domain::ports::{Directory, DirectoryError, HealthCheck, Unhealthy};
 use roster_domain::{BoxError, DirectoryId, DirectoryPerson};
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
-use tracing::field::Empty;
-use tracing::{Instrument, Span, debug_span, info_span};
+use tracing::Span;
 
 use crate::attempt::{AttemptError, attempt};
 use crate::breaker::{Breaker, Circuit};
 use crate::config::DirectoryConfig;
+use crate::measured::{Call, measure};
 use crate::retry::{pause_after, pauses};
 use crate::transport::{HttpSend, client};
 
@@ -45,7 +45,7 @@ impl HttpDirectory {
 
     /// Measures the state of the breaker, which changes by itself as time goes by.
     pub fn measure(&self) {
-        gauge!("roster_directory_breaker_state").set(self.breaker.circuit() as u8);
+        measure(&self.breaker);
     }
 
     /// Makes a call, if the limit of calls at once and the breaker let it through.
@@ -99,26 +99,9 @@ fn failure(error: AttemptError) -> DirectoryError {
 #[async_trait]
 impl Directory for HttpDirectory {
     async fn find(&self, id: DirectoryId) -> Found {
-        let began = Instant::now();
-        let span = info_span!(
-            "directory.find",
-            directory_id = id.get(),
-            attempts = Empty,
-            outcome = Empty,
-            breaker = Empty,
-        );
-        let step =
-            debug_span!(target: "trace", "directory.find", otel.kind = "internal", otel.status_code = Empty);
-        let found = self.guarded(id).instrument(span.clone()).instrument(step.clone()).await;
-        if found.is_err() {
-            step.record("otel.status_code", "error");
-        }
-        let outcome = outcome(&found);
-        span.record("outcome", outcome).record("breaker", self.breaker.circuit().name());
-        counter!("roster_directory_calls_total", "outcome" => outcome).increment(1);
-        histogram!("roster_directory_call_duration_seconds", "outcome" => outcome).record(began.elapsed());
-        self.measure();
-        span.in_scope(|| tracing::debug!(duration_us = began.elapsed().as_micros(), "asked the directory"));
+        let mut call = Call::begin(&self.breaker, id);
+        let found = call.within(self.guarded(id)).await;
+        call.ended(outcome(&found), found.is_err());
         found
     }
 }

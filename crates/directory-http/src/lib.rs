@@ -9,6 +9,7 @@ mod breaker;
 mod config;
 mod directory;
 mod examination;
+mod measured;
 mod person;
 mod retry;
 mod transport;
