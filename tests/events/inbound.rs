@@ -17,6 +17,7 @@ suite![
     an_event_that_stands_twice_in_a_batch_takes_effect_once,
     a_batch_with_one_bad_event_has_no_effect_at_all,
     a_batch_tells_what_is_wrong_with_each_of_its_events,
+    a_batch_tells_no_more_than_a_hundred_rules_that_it_breaks,
     an_empty_batch_is_taken,
     an_event_or_a_batch_comes_by_its_media_type,
     what_is_no_event_is_told,
@@ -229,6 +230,16 @@ async fn a_batch_tells_what_is_wrong_with_each_of_its_events(roster: Roster) {
         ("[2].body", "Event 2: Event must be a JSON object"),
         ("[3].data.name", "Event 3: Name is required"),
     ]);
+    assert_eq!(people(&roster).await, []);
+}
+
+/// Seen to fail where each event of a batch had its rules told: a hundred thousand of them.
+async fn a_batch_tells_no_more_than_a_hundred_rules_that_it_breaks(roster: Roster) {
+    let mut events = vec![json!({}); 21_000];
+    events[0] = saved("1", "ada", "Ada");
+    let answer = tell_all(&roster, &events).await;
+    let told = answer.error(422, "validation")["errors"].as_array().expect("rules are told").clone();
+    assert_eq!((told.len(), &told[0]["field"]), (100, &json!("[1].specversion")));
     assert_eq!(people(&roster).await, []);
 }
 

@@ -94,6 +94,13 @@ impl Violations {
         broken
     }
 
+    /// The first of them, at most this many.
+    #[must_use]
+    pub fn first(mut self, most: usize) -> Self {
+        self.0.truncate(most);
+        self
+    }
+
     /// The violations, first field first.
     pub fn iter(&self) -> std::slice::Iter<'_, Violation> {
         self.0.iter()
