@@ -14,6 +14,9 @@ pub(super) struct TrustedProxies {
     pub(super) header: ProxyHeader,
 }
 
+/// The addresses that the header lists, the client's first; `None` for one that is hidden.
+type Hops = Vec<Option<IpAddr>>;
+
 impl TrustedProxies {
     /// The address that a request comes from: of the peer, or, while that is of a trusted proxy, the one that it
     /// says it has the request from. What a client wrote itself is to the left of that, and is not looked at.
@@ -38,22 +41,48 @@ impl TrustedProxies {
         self.networks.iter().any(|network| network.contains(&address))
     }
 
-    /// The addresses that the header lists, the client's first; `None` for one that is hidden.
-    fn hops(&self, headers: &HeaderMap) -> Vec<Option<IpAddr>> {
-        let (name, read): (HeaderName, fn(&str) -> Option<IpAddr>) = match self.header {
-            ProxyHeader::XForwardedFor => (X_FORWARDED_FOR, address),
-            ProxyHeader::Forwarded => (FORWARDED, forwarded_for),
+    fn hops(&self, headers: &HeaderMap) -> Hops {
+        let (name, read): (HeaderName, fn(&str) -> Hops) = match self.header {
+            ProxyHeader::XForwardedFor => (X_FORWARDED_FOR, forwarded_for),
+            ProxyHeader::Forwarded => (FORWARDED, forwarded),
         };
-        let lines = headers.get_all(name).map(|line| line.to_str().unwrap_or_default());
-        lines.flat_map(|line| line.split(',')).map(|hop| read(hop.trim())).collect()
+        // A byte that a client wrote, and that is no text, takes nothing away that a proxy wrote after it.
+        headers.get_all(name).flat_map(|line| read(&String::from_utf8_lossy(line.as_bytes()))).collect()
     }
 }
 
-/// The node of an element of `Forwarded` (RFC 7239 §4): `for=192.0.2.43;proto=http`.
-fn forwarded_for(element: &str) -> Option<IpAddr> {
-    let mut pairs = element.split(';').filter_map(|pair| pair.split_once('='));
-    let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
-    address(node.trim().trim_matches('"'))
+/// The nodes of a line of `X-Forwarded-For`.
+fn forwarded_for(line: &str) -> Hops {
+    line.split(',').map(|node| address(node.trim())).collect()
+}
+
+/// The nodes of a line of `Forwarded` (RFC 7239 §4): `for=192.0.2.43;proto=http, for=198.51.100.17`.
+fn forwarded(line: &str) -> Hops {
+    let node = |element: &str| {
+        let mut pairs = split(element, ';').into_iter().filter_map(|pair| pair.split_once('='));
+        let (_, node) = pairs.find(|(name, _)| name.trim().eq_ignore_ascii_case("for"))?;
+        address(node.trim().trim_matches('"'))
+    };
+    split(line, ',').into_iter().map(node).collect()
+}
+
+/// What stands between separators that are not quoted (RFC 9110 §5.6.4). Quotes are looked for from the end: a client
+/// may have begun some that never end, before a proxy added what it says.
+fn split(text: &str, separator: char) -> Vec<&str> {
+    let (mut parts, mut rest, mut is_quoted) = (Vec::new(), text, false);
+    for (at, char) in text.char_indices().rev() {
+        let before = &text[..at];
+        if char == '"' {
+            let escapes = before.len() - before.trim_end_matches('\\').len();
+            is_quoted ^= escapes.is_multiple_of(2);
+        } else if char == separator && !is_quoted {
+            parts.push(&rest[at + 1..]);
+            rest = before;
+        }
+    }
+    parts.push(rest);
+    parts.reverse();
+    parts
 }
 
 /// An address, with or without a port: `192.0.2.43`, `192.0.2.43:47011`, `2001:db8::1`, `[2001:db8::1]:47011`.
@@ -76,6 +105,8 @@ pub(super) fn network(address: IpAddr) -> IpAddr {
 
 #[cfg(test)]
 mod tests {
+    use actix_web::http::header::HeaderValue;
+
     use super::*;
 
     fn client(header: ProxyHeader, peer: &str, lines: &[&str]) -> String {
@@ -86,7 +117,7 @@ mod tests {
         };
         let mut headers = HeaderMap::new();
         for line in lines {
-            headers.append(name.clone(), line.parse().unwrap());
+            headers.append(name.clone(), HeaderValue::from_bytes(line.as_bytes()).unwrap());
         }
         TrustedProxies { networks, header }.client(peer.parse().unwrap(), &headers).to_string()
     }
@@ -101,6 +132,8 @@ mod tests {
             ("10.0.0.1", &["203.0.113.9, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", &["203.0.113.9", "198.51.100.1", "10.0.0.2"], "198.51.100.1"),
             ("10.0.0.1", &["198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", &["é, 198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["\", 198.51.100.1"], "198.51.100.1"),
             ("::ffff:10.0.0.1", &["[2001:db8:2::1]:4711"], "2001:db8:2::1"),
             ("2001:db8:1::1", &["2001:db8:2::1"], "2001:db8:2::1"),
             ("10.0.0.1", &["198.51.100.1, unknown"], "10.0.0.1"),
@@ -113,6 +146,15 @@ mod tests {
             (&["for=198.51.100.1"][..], "198.51.100.1"),
             (&["proto=https;For=\"[2001:db8:2::1]:4711\";by=10.0.0.1"], "2001:db8:2::1"),
             (&["for=203.0.113.9, for=198.51.100.1;proto=http", "for=10.0.0.2"], "198.51.100.1"),
+            (&["for=198.51.100.1;host=\"a;for=203.0.113.9\""], "198.51.100.1"),
+            (&["host=\"a;for=203.0.113.9\";for=198.51.100.1"], "198.51.100.1"),
+            (&["for=198.51.100.1;host=\"a, for=203.0.113.9\""], "198.51.100.1"),
+            (&[r#"for=198.51.100.1;host="a\", for=203.0.113.9, \"b""#], "198.51.100.1"),
+            (&[r#"for=198.51.100.1;host="a\\""#], "198.51.100.1"),
+            // A client wrote quotes that do not end.
+            (&["for=203.0.113.9;host=\", for=198.51.100.1"], "198.51.100.1"),
+            (&["for=203.0.113.9;host=\"", "for=198.51.100.1"], "198.51.100.1"),
+            (&["é, for=198.51.100.1"], "198.51.100.1"),
             (&["for=_hidden"], "10.0.0.1"),
             (&["proto=http"], "10.0.0.1"),
         ] {
