@@ -12,6 +12,7 @@ use crate::kit::{
 
 suite![
     a_request_is_one_line_for_a_person,
+    nobody_makes_up_what_a_line_says_by_the_id_of_a_request,
     a_request_is_one_object_for_a_program,
     every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret,
     the_lines_of_what_runs_beside_requests_say_what_that_is,
@@ -44,11 +45,28 @@ async fn a_request_is_one_line_for_a_person(roster: Roster) {
     let lines: Vec<_> = exit.stderr.lines().filter(|line| line.contains("a-request")).collect();
     let [line] = lines[..] else { panic!("one line a request: {lines:#?}") };
     assert!(!line.contains('\u{1b}'), "it is no terminal: {line:?}");
-    for part in
-        [" INFO ", "request_id=a-request", "answered", "method=POST", "route=\"/api/v1/users\"", "status=201"]
-    {
+    for part in [
+        " INFO ",
+        "request_id=\"a-request\"",
+        "answered",
+        "method=POST",
+        "route=\"/api/v1/users\"",
+        "status=201",
+    ] {
         assert!(line.contains(part), "{part}: {line}");
     }
+}
+
+/// Seen to fail where the id was written as it came.
+async fn nobody_makes_up_what_a_line_says_by_the_id_of_a_request(OnSqlite(database): OnSqlite) {
+    let roster = Program::serving(&database).serve().await;
+    let id = r#"1}:request{principal="token:root""#;
+    assert_eq!(roster.get("/livez").header("X-Request-Id", id).await.header("x-request-id"), id);
+
+    let log = roster.stop().await.stderr;
+
+    let quoted = format!("request_id={id:?}");
+    assert!(log.contains(&quoted), "{quoted}: {log}");
 }
 
 async fn a_request_is_one_object_for_a_program(OnSqlite(database): OnSqlite) {
@@ -167,6 +185,6 @@ async fn a_log_that_nobody_reads_for_a_while_holds_up_no_request_and_lacks_none(
     let lines: Vec<_> = exit.stderr.lines().filter(|line| line.contains(" answered ")).collect();
     assert_eq!(lines.len(), LINES, "{exit:?}");
     for (nth, line) in lines.into_iter().enumerate() {
-        assert!(line.contains(&format!("request_id=n{nth}.")), "{nth}: {line}");
+        assert!(line.contains(&format!("request_id=\"n{nth}.\"")), "{nth}: {line}");
     }
 }

@@ -31,7 +31,7 @@ impl Observed {
     /// Begins with a request that was just read.
     pub(super) fn begin(request: &ServiceRequest, id: &RequestId, measured: Rc<Measured>) -> Self {
         measured.begin(request.request().resource_map());
-        let span = info_span!("request", request_id = %id, principal = Empty, trace_id = Empty);
+        let span = info_span!("request", request_id = id.as_str(), principal = Empty, trace_id = Empty);
         let step = if traces::are_wanted() { step(request, &span) } else { Span::none() };
         let (method, uri) = (name_of(request.method()), request.uri().clone());
         Self { began: Instant::now(), method, uri, span, step, measured, has_ended: false }
