@@ -14,6 +14,7 @@ suite![
     a_request_is_one_line_for_a_person,
     nobody_makes_up_what_a_line_says_by_the_id_of_a_request,
     a_request_is_one_object_for_a_program,
+    what_is_no_request_leaves_no_line,
     every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret,
     the_lines_of_what_runs_beside_requests_say_what_that_is,
     a_client_that_goes_away_is_told_of,
@@ -92,6 +93,18 @@ async fn a_request_is_one_object_for_a_program(OnSqlite(database): OnSqlite) {
     }
     assert!(read["duration_us"].is_u64() && read["timestamp"].is_string(), "{read}");
     assert_eq!((&answered[2]["route"], &answered[2]["status"]), (&json!("none"), &json!(404)));
+}
+
+/// Seen to fail where the framework told of each, as an error.
+async fn what_is_no_request_leaves_no_line(OnSqlite(database): OnSqlite) {
+    let roster = Program::serving(&database).serve().await;
+    let mut raw = Raw::to(&roster).await;
+    raw.send("nonsense\r\n\r\n").await;
+    assert_eq!(raw.refusal().await, Some(400));
+
+    let log = roster.stop().await.stderr;
+
+    assert!(!log.contains("ERROR"), "{log}");
 }
 
 async fn every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret(
