@@ -9,10 +9,11 @@ use roster_domain::{Change, UserId};
 use tokio::time::{sleep, timeout};
 
 use super::{EXPORT, IMPORT, errors, line, lines};
-use crate::kit::{Database, Download, Gateway, Next, OnPostgres, Program, Roster, USERS, Upload, suite};
+use crate::kit::{Database, Download, Gateway, Next, OnPostgres, Program, Raw, Roster, USERS, Upload, suite};
 
 suite![
     a_client_that_hangs_up_keeps_what_was_acknowledged,
+    an_import_that_is_broken_from_the_beginning_is_refused,
     a_client_that_sends_nothing_is_cut_off,
     a_client_that_takes_its_time_is_not,
     a_client_that_reads_nothing_is_cut_off,
@@ -76,6 +77,17 @@ async fn a_client_that_hangs_up_keeps_what_was_acknowledged(roster: Roster) {
     assert!(there.is_superset(&told));
     assert!(there.len() <= 2_000, "what was not whole is no line");
     roster.user("after").await;
+}
+
+/// Seen to fail where it was answered before anything came: with nothing, which counted as 200.
+async fn an_import_that_is_broken_from_the_beginning_is_refused(database: Database) {
+    let roster = Program::serving(&database).and(["--body-timeout", "1"]).serve().await;
+    for (first, status, error) in [("ZZ\r\n", 400, "malformed_request"), ("", 408, "request_timeout")] {
+        let mut raw = Raw::to(&roster).await;
+        let head = "Host: localhost\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked";
+        raw.send(format!("POST {IMPORT} HTTP/1.1\r\n{head}\r\n\r\n{first}")).await;
+        raw.answer().await.expect("it is answered").error(status, error);
+    }
 }
 
 async fn a_client_that_sends_nothing_is_cut_off(database: Database) {

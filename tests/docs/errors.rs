@@ -187,6 +187,7 @@ impl Asked {
                 let stream = self.request(operation).header("Accept", "text/event-stream");
                 stream.header("Last-Event-ID", "x").await
             }
+            400 if id == "importUsers" => self.broken_from_the_beginning(operation).await,
             400 if operation.body.is_some() => self.request(&operation.with("{")).await,
             400 => self.request(operation).header("If-Match", "1").await,
             401 => self.roster.request(method, path).await,
@@ -213,17 +214,21 @@ impl Asked {
 
     /// The body does not come.
     async fn without_its_body(&self, operation: &Operation<'_>) -> Answer {
-        let (media_type, body) = operation.body.as_ref().expect("the operation has a body");
+        self.by_hand(operation, "Content-Length: 2\r\n\r\n").await
+    }
+
+    /// What comes is no body.
+    async fn broken_from_the_beginning(&self, operation: &Operation<'_>) -> Answer {
+        self.by_hand(operation, "Transfer-Encoding: chunked\r\n\r\nZZ\r\n").await
+    }
+
+    /// An operation by a head that ends so.
+    async fn by_hand(&self, operation: &Operation<'_>, end: &str) -> Answer {
+        let (media_type, _) = operation.body.as_ref().expect("the operation has a body");
+        let Operation { method, path, .. } = operation;
+        let lines = format!("Authorization: Bearer {}\r\nContent-Type: {media_type}\r\n{end}", self.token);
         let mut raw = Raw::to(&self.roster).await;
-        let head = format!(
-            "{} {} HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {}\r\nContent-Type: {media_type}\r\n\
-             Content-Length: {}\r\n\r\n",
-            operation.method,
-            operation.path,
-            self.token,
-            body.len()
-        );
-        raw.send(head).await;
+        raw.send(format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n{lines}")).await;
         raw.answer().await.expect("it is answered")
     }
 

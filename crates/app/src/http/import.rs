@@ -17,7 +17,8 @@ use super::accept;
 use super::access::protected;
 use super::coding;
 use super::error::ApiError;
-use super::json::{is_utf8, not_taken};
+use super::json::{is_utf8, not_taken, not_whole};
+use super::limits::Receiving;
 use super::query::Query;
 use super::sse::Streams;
 use crate::access::Scope;
@@ -36,11 +37,13 @@ async fn import(
     services: web::Data<Services>,
     streams: web::Data<Streams>,
     request: HttpRequest,
-    payload: web::Payload,
+    mut payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let asked = ImportRequest::of(&request)?;
     let reader = Reader::new(asked.format, asked.is_gzip);
-    let received = received(payload, streams.idle());
+    // What is wrong from the beginning can still have an answer of its own.
+    let first = Receiving::of(&request).wait(first(&mut payload)).await?;
+    let received = stream::iter(first.map(Ok)).chain(received(payload, streams.idle()));
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
@@ -106,6 +109,11 @@ fn report(text: &str) -> Result<Report, Violations> {
         "errors" => Ok(Report::of_errors()),
         _ => Err(Violation::new("report", "Report must be all or errors").into()),
     }
+}
+
+/// The first part of what the client sends; `None` where that is nothing.
+async fn first(payload: &mut web::Payload) -> Result<Option<Bytes>, ApiError> {
+    payload.next().await.transpose().map_err(|_| not_whole())
 }
 
 /// What the client sends. It may take as long as it likes, but not send nothing for longer than `idle`.

@@ -98,13 +98,17 @@ pub(super) fn is_utf8(request: &HttpRequest) -> bool {
 async fn read(mut payload: Payload) -> Result<BytesMut, ApiError> {
     let mut body = BytesMut::new();
     while let Some(chunk) = payload.next().await {
-        let chunk = chunk.map_err(|_| ApiError::Malformed("Request body did not arrive whole".to_owned()))?;
+        let chunk = chunk.map_err(|_| not_whole())?;
         if body.len() + chunk.len() > MAX_BODY_BYTES {
             return Err(ApiError::PayloadTooLarge(MAX_BODY_BYTES));
         }
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+pub(super) fn not_whole() -> ApiError {
+    ApiError::Malformed("Request body did not arrive whole".to_owned())
 }
 
 /// Parses a body that is a JSON text of whatever kind.

@@ -35,7 +35,13 @@ pub(super) fn paths(paths: &mut Paths) {
                 empty("An outcome for each line")
                     .content(Format::Ndjson.media_type(), lines("An object a line.", outcomes)),
             )
-            .failing(&[Code::NotAcceptable, Code::UnsupportedMediaType, Code::Validation]),
+            .failing(&[
+                Code::MalformedRequest,
+                Code::NotAcceptable,
+                Code::RequestTimeout,
+                Code::UnsupportedMediaType,
+                Code::Validation,
+            ]),
     );
     at(
         paths,
