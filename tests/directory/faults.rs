@@ -175,7 +175,7 @@ async fn a_person_that_is_not_there_is_no_failure() {
 /// Seen to fail where whatever was no person counted as a failure of the directory.
 async fn a_record_that_is_wrong_does_not_keep_others_from_theirs() {
     for reply in [
-        Reply::json(200, "no person"),
+        Reply::json(200, "{}"),
         Reply::json(200, &LEANNE.replace("\"Bret\"", "null")),
         Reply::json(200, &LEANNE.replace("\"id\": 1", "\"id\": 2")),
         Reply::json(200, &"x".repeat(100_000)),
@@ -193,13 +193,15 @@ async fn a_record_that_is_wrong_does_not_keep_others_from_theirs() {
 }
 
 async fn what_would_be_so_for_everyone_leaves_the_directory_alone() {
-    for status in [401, 403, 429, 500, 501, 503] {
-        let stand_in = StandIn::answering([Reply::json(status, "{}")]).await;
+    let refused = [401, 403, 429, 500, 501, 503].map(|status| Reply::json(status, "{}"));
+    let page = Reply::json(200, "<p>We are back soon</p>");
+    for reply in refused.into_iter().chain([page]) {
+        let stand_in = StandIn::answering([reply.clone()]).await;
         let directory = directory(&stand_in);
         for _ in 0..5 {
             failure(&directory).await;
         }
-        assert!(directory.check().await.is_err(), "{status}");
+        assert!(directory.check().await.is_err(), "{reply:?}");
     }
 }
 

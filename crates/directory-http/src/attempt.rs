@@ -35,6 +35,8 @@ pub(crate) enum AttemptError {
     #[error("the answer has more than {0} bytes")]
     TooLarge(usize),
     #[error("the answer is no person: {0}")]
+    NoJson(serde_json::Error),
+    #[error("the answer is no person: {0}")]
     NoPerson(String),
     #[error("the answer is another person than {0}")]
     AnotherPerson(DirectoryId),
@@ -47,7 +49,7 @@ impl AttemptError {
     /// asked for. An answer that is wrong may be so for one alone.
     pub(crate) fn is_of_directory(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::TimedOut | Self::Broken(_) => true,
+            Self::Connect(_) | Self::TimedOut | Self::Broken(_) | Self::NoJson(_) => true,
             Self::Status { status, .. } => {
                 status.is_server_error()
                     || matches!(
@@ -129,19 +131,22 @@ async fn person(
         }
         body.extend_from_slice(&chunk);
     }
-    let record: PersonRecord =
-        serde_json::from_slice(&body).map_err(|error| AttemptError::NoPerson(misread(&error)))?;
+    let record: PersonRecord = serde_json::from_slice(&body).map_err(misread)?;
     record.into_person(id).map(Some).ok_or(AttemptError::AnotherPerson(id))
 }
 
 /// What is wrong with an answer, and where. What stands there is not repeated, as it would be of a value that is of
 /// another type: it may be about somebody, and this goes to the log.
-fn misread(error: &serde_json::Error) -> String {
-    let told = error.to_string();
-    if error.is_data() && !told.starts_with("missing field") {
-        return format!("a member is of another type at line {} column {}", error.line(), error.column());
+fn misread(error: serde_json::Error) -> AttemptError {
+    if !error.is_data() {
+        return AttemptError::NoJson(error);
     }
-    told
+    let told = error.to_string();
+    AttemptError::NoPerson(if told.starts_with("missing field") {
+        told
+    } else {
+        format!("a member is of another type at line {} column {}", error.line(), error.column())
+    })
 }
 
 /// What kind of error the transport met with.
