@@ -19,8 +19,7 @@ const PLANNED_ANEW: [&str; 6] = [
     "UPDATE events SET position",
     "SELECT \"events\".\"id\", \"events\".\"event_id\", \"events\".\"type\", \"events\".\"data\", \"events\".\"time\", \
      \"events\".\"position\", \"events\".\"trace_context\" FROM \"events\" WHERE (\"events\".\"position\" > $1)",
-    "SELECT \"events\".\"id\", \"events\".\"event_id\", \"events\".\"type\", \"events\".\"data\", \"events\".\"time\", \
-     \"events\".\"position\", \"events\".\"trace_context\" FROM \"events\" WHERE (\"events\".\"position\" > (SELECT",
+    "SELECT (SELECT \"event_mark\".\"published\"",
     "WITH oldest AS",
     "DELETE FROM receipts",
 ];

@@ -20,6 +20,11 @@ fn serving(proxied: &Proxied) -> Program {
     Program::serving_at(&proxied.database, proxied.url()).and(["--database-statement-cache=false"])
 }
 
+/// The same with a broker to tell of events, though nobody is there.
+fn publishing(proxied: &Proxied) -> Program {
+    serving(proxied).and(["--nats-url", "nats://127.0.0.1:1"])
+}
+
 /// Whether it has said that it publishes events.
 fn publishes(roster: &mut Roster) -> bool {
     roster.process().output().stderr.contains("publishing events")
@@ -87,7 +92,7 @@ async fn programs_that_start_behind_a_proxy_migrate_once(proxied: Proxied) {
 }
 
 async fn what_needs_a_session_can_go_around_a_proxy(proxied: Proxied) {
-    let direct = serving(&proxied).and(["--database-direct-url", proxied.database.url()]);
+    let direct = publishing(&proxied).and(["--database-direct-url", proxied.database.url()]);
     let mut roster = direct.serve().await;
     roster.user("ada").await;
     until("it publishes", async || publishes(&mut roster)).await;
@@ -105,9 +110,9 @@ async fn what_needs_a_session_can_go_around_a_proxy(proxied: Proxied) {
 }
 
 async fn one_program_behind_a_proxy_publishes_and_another_takes_over(proxied: Proxied) {
-    let mut one = serving(&proxied).serve().await;
+    let mut one = publishing(&proxied).serve().await;
     until("it publishes", async || publishes(&mut one)).await;
-    let mut two = serving(&proxied).serve().await;
+    let mut two = publishing(&proxied).serve().await;
     two.user("ada").await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert!(!publishes(&mut two), "one of both publishes");
