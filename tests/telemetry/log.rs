@@ -139,7 +139,8 @@ async fn every_line_of_a_request_has_its_id_and_no_line_has_an_email_or_a_secret
 }
 
 async fn the_lines_of_what_runs_beside_requests_say_what_that_is(OnSqlite(database): OnSqlite) {
-    let mut roster = Program::serving(&database).and(["--log-format", "json"]).serve().await;
+    let program = Program::serving(&database).and(["--nats-url", "nats://127.0.0.1:1"]);
+    let mut roster = program.and(["--log-format", "json"]).serve().await;
     let began = |output: &Output| output.stderr.contains("publishing events").then_some(());
     roster.process().wait_for("the relay began", began).await;
 
