@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use roster_domain::chain;
 use roster_domain::ports::{Lead, Outbox};
 use roster_storage_postgres::{PgOutbox, Postgres};
 
@@ -78,7 +79,8 @@ async fn one_leads_at_a_time_behind_a_proxy(proxied: Proxied) {
 /// Seen to fail where it was asked for the lock alone.
 async fn a_standby_gives_no_lead(servers: Replicated) {
     let follower = outbox(servers.standby.url());
-    assert!(follower.lead().await.is_err());
+    let refused = follower.lead().await.err().expect("it takes no writes");
+    assert!(chain(&refused).contains("takes no writes"), "{}", chain(&refused));
 
     servers.standby.execute(&["SELECT pg_promote()"]).await;
 

@@ -1,11 +1,11 @@
 //! The contract of the repository, the event log and the outbox, which every adapter keeps: each promise is a
 //! test, on an empty store.
 
+mod batched;
 mod lead;
 mod numbering;
 mod receipts;
 mod statements;
-mod together;
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ pub(crate) fn suite() -> Vec<Trial> {
     let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
     let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
     let of_postgres =
-        [lead::suite(), numbering::suite(), receipts::suite(), statements::suite(), together::suite()];
+        [lead::suite(), numbering::suite(), receipts::suite(), statements::suite(), batched::suite()];
     [users, events, outbox].into_iter().chain(of_postgres).flatten().collect()
 }
 

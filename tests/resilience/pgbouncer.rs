@@ -94,13 +94,13 @@ async fn programs_that_start_behind_a_proxy_migrate_once(proxied: Proxied) {
 async fn what_needs_a_session_can_go_around_a_proxy(proxied: Proxied) {
     let direct = publishing(&proxied).and(["--database-direct-url", proxied.database.url()]);
     let mut roster = direct.serve().await;
-    roster.user("ada").await;
     until("it publishes", async || publishes(&mut roster)).await;
     let (server, name) = proxied.database.server();
     let holders =
         "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE locktype = 'advisory' AND";
     let by_session = format!("{holders} datname = '{name}' AND state = 'idle'");
     assert_eq!(server.count(&by_session).await, 1, "the lock is a session's of its own");
+    roster.user("ada").await;
 
     let away = serving(&proxied).and(["--database-direct-url", "postgres://ada:secret@127.0.0.1:1/roster"]);
     let exit = away.run().await;
@@ -113,9 +113,9 @@ async fn one_program_behind_a_proxy_publishes_and_another_takes_over(proxied: Pr
     let mut one = publishing(&proxied).serve().await;
     until("it publishes", async || publishes(&mut one)).await;
     let mut two = publishing(&proxied).serve().await;
-    two.user("ada").await;
     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     assert!(!publishes(&mut two), "one of both publishes");
+    two.user("ada").await;
     one.kill().await;
     until("the other publishes", async || publishes(&mut two)).await;
 }

@@ -10,6 +10,7 @@ use async_nats::jetstream::context::ContextBuilder;
 use async_nats::jetstream::stream::Stream;
 use async_nats::{Client, ConnectOptions, Event, ServerAddr};
 use async_trait::async_trait;
+use futures_util::FutureExt;
 use roster_domain::BoxError;
 use roster_domain::ports::{HealthCheck, Unhealthy};
 use thiserror::Error;
@@ -122,6 +123,11 @@ impl Nats {
     /// Keeps the events of others that cannot succeed.
     pub fn dead_letters(&self) -> NatsDeadLetters {
         NatsDeadLetters::new(self.clone())
+    }
+
+    /// Whether the client has ended, as where it panicked over what it read: then it connects no more.
+    pub(crate) fn has_ended(&self) -> bool {
+        matches!(self.client.flush().now_or_never(), Some(Err(_)))
     }
 
     pub(crate) fn is_connected(&self) -> bool {

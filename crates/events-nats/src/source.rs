@@ -1,3 +1,4 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_nats::jetstream::Message;
@@ -11,13 +12,14 @@ use metrics::gauge;
 use roster_domain::BoxError;
 use roster_domain::ports::EventSource;
 use roster_domain::services::InboundService;
+use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, sleep_until, timeout};
 use tracing::{error, info, warn};
 
 use crate::batch::{Batch, Stop, is_stopped};
 use crate::config::LONGEST_PAUSE;
 use crate::streams::{INBOUND, Name};
-use crate::{Nats, unreadable};
+use crate::{Nats, SetupError, unreadable};
 
 /// The durable consumer.
 const CONSUMER: &str = "roster";
@@ -40,6 +42,8 @@ const PENDING: &str = "roster_inbound_events_pending";
 #[derive(Clone)]
 pub struct NatsSource {
     nats: Nats,
+    /// A connection of its own, once it is needed: an event may end it.
+    own: Arc<Mutex<Option<Nats>>>,
 }
 
 #[async_trait]
@@ -87,17 +91,31 @@ fn check(info: &Info) -> Result<(), BoxError> {
 
 impl NatsSource {
     pub(crate) fn new(nats: Nats) -> Self {
-        Self { nats }
+        Self { nats, own: Arc::default() }
     }
 
-    /// Handles events until it is told to stop, or something is wrong with the connection or the stream. Each time on a
-    /// connection of its own, as an event may have ended the one before.
+    /// Handles events until it is told to stop, or something is wrong with the connection or the stream.
     async fn session(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
-        let source = Self { nats: self.nats.another().await? };
-        source.take_in(inbound, stop).await?;
-        Ok(source.nats.client.flush().await?)
+        let session = Session { nats: self.own().await? };
+        session.take_in(inbound, stop).await?;
+        Ok(session.nats.client.flush().await?)
     }
 
+    async fn own(&self) -> Result<Nats, SetupError> {
+        let mut own = self.own.lock().await;
+        if let Some(nats) = own.as_ref().filter(|nats| !nats.has_ended()) {
+            return Ok(nats.clone());
+        }
+        Ok(own.insert(self.nats.another().await?).clone())
+    }
+}
+
+/// Events come in, until something is wrong with the connection or the stream.
+struct Session {
+    nats: Nats,
+}
+
+impl Session {
     async fn take_in(&self, inbound: &InboundService, stop: &Stop) -> Result<(), BoxError> {
         self.nats.connected().await?;
         let (stream, mut consumer) = self.open().await?;
@@ -115,7 +133,7 @@ impl NatsSource {
             }
             let batch = Batch::new(fetched, &self.nats.config, &dead_letters);
             batch.handle(inbound, stop).await?;
-            if checked.elapsed() > CHECK {
+            if !is_stopped(stop) && checked.elapsed() > CHECK {
                 checked = Instant::now();
                 check(consumer.info().await?)?;
             }

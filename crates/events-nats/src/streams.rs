@@ -90,6 +90,8 @@ impl Name {
             Some("forgets messages that somebody has read")
         } else if config.no_ack || config.sealed {
             Some("acknowledges no message")
+        } else if self == Self::Directory && config.deny_delete {
+            Some("has messages that cannot be deleted")
         } else if config.duplicate_window < DUPLICATES {
             Some("has a duplicate window under two minutes")
         } else {

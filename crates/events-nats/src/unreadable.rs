@@ -1,5 +1,5 @@
-//! Events whose headers the client cannot read. At most of them it ends its connection, and others it takes for answers of
-//! the server: so they never come here, and nor does what is behind them. Shown as JSON, they can be looked at.
+//! Events whose headers the client cannot read. At most of them it ends its connection, and others it takes for answers
+//! of the server: so they never come here, and nor does what is behind them. Shown as JSON, they can be looked at.
 
 use std::str::from_utf8;
 
@@ -29,7 +29,8 @@ pub(crate) async fn put_aside(
 ) -> Result<(), BoxError> {
     let info = consumer.info().await?;
     let (mut next, last) = (info.ack_floor.stream_sequence + 1, info.delivered.stream_sequence);
-    while let Some(event) = show(nats, next).await?.filter(|event| event.sequence <= last) {
+    while next <= last {
+        let Some(event) = show(nats, next).await?.filter(|event| event.sequence <= last) else { break };
         next = event.sequence + 1;
         let Some(reason) = what_is_wrong(&event) else { continue };
         warn!(sequence = event.sequence, reason, "an event can never succeed: it is a dead letter");

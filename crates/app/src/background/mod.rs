@@ -22,7 +22,6 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::wiring::Ports;
 use consumer::Consumer;
-
 use pruner::Pruner;
 use relay::Relay;
 use sequencer::Sequencer;

@@ -40,9 +40,6 @@ impl Pruner {
     }
 
     async fn prune(&self) -> Result<(), EventLogError> {
-        if let Some(events) = &self.unheard {
-            self.pass_over(&**events, self.clock.now().minus(self.retention)).await?;
-        }
         let mut events = 0;
         loop {
             let pruned = self.outbox.prune_events(self.clock.now().minus(self.retention), BATCH).await?;
@@ -58,11 +55,15 @@ impl Pruner {
         while self.outbox.prune_receipts(self.clock.now(), BATCH).await? == BATCH {
             sleep(BREATH).await;
         }
-        Ok(())
+        // What is passed over goes the next time.
+        match &self.unheard {
+            Some(events) => self.pass_over(&**events, self.clock.now().minus(self.retention)).await,
+            None => Ok(()),
+        }
     }
 
-    /// Moves the mark over events that are to be forgotten, and over no others: whoever has a broker one day tells it of
-    /// them. Where another program has one already it has the lead, and the mark is left to it.
+    /// Moves the mark over events that are to be forgotten, and over no others: whoever has a broker one day tells it
+    /// of them. Where another program has one already it has the lead, and the mark is left to it.
     async fn pass_over(&self, events: &dyn EventLog, before: Timestamp) -> Result<(), EventLogError> {
         let Some(_lead) = self.outbox.lead().await? else { return Ok(()) };
         let mut mark = self.outbox.published().await?;

@@ -51,13 +51,16 @@ impl Relay {
             match self.outbox.lead().await {
                 Ok(Some(lead)) => {
                     outage.is_over();
-                    if self.lead(lead, &mut flush, patience).await == Ended::InVain {
+                    if self.lead(lead, &mut flush, &mut patience).await == Ended::InVain {
                         (patience, pause) = ((patience * 2).min(MOST_PATIENCE), STAND_BACK);
                     } else {
-                        patience = PATIENCE;
+                        none_wait();
                     }
                 }
-                Ok(None) => outage.is_over(),
+                Ok(None) => {
+                    outage.is_over();
+                    none_wait();
+                }
                 Err(error) => outage.failed(chain(&error)),
             }
             tokio::select! {
@@ -72,7 +75,7 @@ impl Relay {
         &mut self,
         mut lead: Box<dyn Lead>,
         flush: &mut watch::Receiver<bool>,
-        patience: Duration,
+        patience: &mut Duration,
     ) -> Ended {
         info!("publishing events");
         gauge!("roster_relay_leads").set(1.0);
@@ -92,9 +95,7 @@ impl Relay {
             Ended::Flushed => {}
         }
         self.leading.send_replace(None);
-        for measured in ["roster_relay_leads", "roster_events_unpublished", OLDEST] {
-            gauge!(measured).set(0.0);
-        }
+        gauge!("roster_relay_leads").set(0.0);
         ended
     }
 }
@@ -116,7 +117,7 @@ async fn publish(
     clock: &dyn Clock,
     newest: &mut NewestPosition,
     flush: &mut watch::Receiver<bool>,
-    patience: Duration,
+    patience: &mut Duration,
 ) -> Ended {
     let (mut broker, mut store) = (Outage::of("events are published"), Outage::of("the outbox is read"));
     let mut pausing = pauses();
@@ -132,13 +133,16 @@ async fn publish(
                 if let Some(failure) = &relayed.failure {
                     broker.failed(chain(&**failure));
                     counter!("roster_relay_failures_total").increment(1);
-                    if failing_since.get_or_insert_with(Instant::now).elapsed() > patience {
+                    if failing_since.get_or_insert_with(Instant::now).elapsed() > *patience {
                         return Ended::InVain;
                     }
                     Some(pausing.next().unwrap_or(LONGEST))
                 } else {
                     broker.is_over();
                     (pausing, failing_since) = (pauses(), None);
+                    if relayed.published > 0 {
+                        *patience = PATIENCE;
+                    }
                     (!relayed.more).then_some(POLL)
                 }
             }
@@ -173,14 +177,21 @@ fn tell(relayed: &Relayed) {
     }
 }
 
+const UNPUBLISHED: &str = "roster_events_unpublished";
 const OLDEST: &str = "roster_events_oldest_unpublished_seconds";
+
+/// Of those that wait for another program, that one tells.
+fn none_wait() {
+    gauge!(UNPUBLISHED).set(0.0);
+    gauge!(OLDEST).set(0.0);
+}
 
 /// How many events are yet to be published, and how old the oldest of them is, at the most: that of a drain is told
 /// by the last event that went out. The store is not asked for it, which has enough to do while there is a backlog.
 #[expect(clippy::cast_precision_loss, reason = "a gauge is a float")]
 fn measure(relayed: &Relayed, clock: &dyn Clock, newest: Position) {
     let waiting = relayed.up_to.map_or(0, |up_to| newest.get().saturating_sub(up_to.get()).max(0));
-    gauge!("roster_events_unpublished").set(waiting as f64);
+    gauge!(UNPUBLISHED).set(waiting as f64);
     let oldest = relayed.looked_at.filter(|_| waiting > 0);
     let age = oldest.map_or(0, |time| clock.now().as_micros() - time.as_micros());
     gauge!(OLDEST).set(age.max(0) as f64 / 1e6);
