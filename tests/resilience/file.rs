@@ -240,8 +240,9 @@ async fn a_file_that_is_no_longer_there_is_told_of_until_it_is(OnSqlite(database
     fs::rename(&file, &elsewhere).expect("the file is ours");
     for replaced in [false, true] {
         if replaced {
-            fs::write(&file, "").expect("the folder is ours");
+            fs::copy(&elsewhere, &file).expect("the folder is ours");
         }
+        roster.get(USERS).await;
         unavailable(&roster.post(USERS, &new_user("lost")).await);
         roster.get("/readyz").await.any_body(503);
     }

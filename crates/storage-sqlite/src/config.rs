@@ -6,7 +6,8 @@ use std::time::Duration;
 #[non_exhaustive]
 pub struct SqliteConfig {
     /// The file, made where there is none; its folder has to be there. Beside it SQLite keeps two more, of
-    /// the same name with `-wal` and `-shm`, and whoever publishes its events locks one with `-lead`.
+    /// the same name with `-wal` and `-shm`, and whoever publishes its events locks one with `-lead`. Where
+    /// the name is a link, those are beside what it leads to.
     ///
     /// `:memory:` is refused: each of the connections would have a database of its own.
     pub path: PathBuf,

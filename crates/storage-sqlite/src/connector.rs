@@ -32,7 +32,8 @@ pub(crate) struct Connector {
     url: String,
     busy_timeout: Duration,
     path: PathBuf,
-    /// Which file it is, once it is known to be there.
+    /// Where it is, whatever leads there, and which file it is, once it is known to be there.
+    real: PathBuf,
     file: Option<FileId>,
 }
 
@@ -49,7 +50,8 @@ impl Connector {
         let path = &settings.path;
         let refused = |reason: &str| SetupError::Open { path: path.clone(), reason: reason.to_owned() };
         let (url, path) = (url(path).map_err(refused)?, path.clone());
-        Ok(Self { url, busy_timeout: settings.busy_timeout, path, file: None })
+        let real = path.clone();
+        Ok(Self { url, busy_timeout: settings.busy_timeout, path, real, file: None })
     }
 
     /// Makes the file where there is none, and brings back the connection that writes to it.
@@ -59,6 +61,7 @@ impl Connector {
         let mut connector = Self::of(settings)?;
         let first = connector.first();
         connector.file = file_id(path).ok();
+        connector.real = path.canonicalize().unwrap_or(connector.real);
         first.map(|conn| (connector, conn)).map_err(|error| match error {
             Error::Database(error) if error.to_string() == "file is not a database" => {
                 SetupError::NotADatabase { path: path.clone() }
@@ -69,7 +72,8 @@ impl Connector {
         })
     }
 
-    /// Whether the file is still there, and the same: what was removed, or replaced, is not what whoever looks there finds.
+    /// Whether the file is still there, and the same: what was removed, or replaced, is not what whoever looks there
+    /// finds.
     pub(crate) fn check_place(&self) -> Result<(), Error> {
         if self.file.is_none() || self.file == file_id(&self.path).ok() {
             return Ok(());
@@ -93,8 +97,10 @@ impl Connector {
         Ok(conn)
     }
 
-    /// A connection that reads, and cannot write.
+    /// A connection that reads, and cannot write. It is never one to another file, which would be read with the log of
+    /// this one.
     pub(crate) fn reader(&self) -> Result<SqliteConnection, Error> {
+        self.check_place()?;
         let mut conn = self.open("rw")?;
         conn.batch_execute("PRAGMA query_only = ON")?;
         Ok(conn)
@@ -107,11 +113,16 @@ impl Connector {
         Ok(conn)
     }
 
+    /// A file beside it, by the end of its name: the same for all names that lead to it.
+    pub(crate) fn beside(&self, end: &str) -> PathBuf {
+        let mut name = self.real.clone().into_os_string();
+        name.push(end);
+        name.into()
+    }
+
     /// How large the write-ahead log is.
     pub(crate) fn log_bytes(&self) -> u64 {
-        let mut log = self.path.clone().into_os_string();
-        log.push("-wal");
-        fs::metadata(log).map_or(0, |metadata| metadata.len())
+        fs::metadata(self.beside("-wal")).map_or(0, |metadata| metadata.len())
     }
 
     /// The same for connections that fail where they would have to wait for another process.
@@ -179,6 +190,17 @@ mod tests {
     fn no_name_of_a_file_has_a_meaning_of_its_own() {
         assert_eq!(url(Path::new("a?mode=memory#%20.db")).unwrap(), "file:a%3fmode=memory%23%2520.db");
         assert_eq!(url(Path::new("file:x")).unwrap(), "file:file:x");
+    }
+
+    /// Seen to fail where the name was taken as it was given.
+    #[test]
+    fn what_is_beside_a_file_is_so_by_all_of_its_names() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real.db"), folder.path().join("link.db"));
+        let beside = |path: &Path| Connector::make(&SqliteConfig::new(path)).unwrap().0.beside("-lead");
+        let lead = beside(&real);
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        assert_eq!(beside(&link), lead);
     }
 
     #[test]

@@ -27,8 +27,8 @@ const BATCH: i64 = 1_000;
 /// How long a batch waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// How large the write-ahead log may become before an export that has lasted for longer than that ends: while its snapshot
-/// is open the log only grows.
+/// How large the write-ahead log may become before an export that has lasted for longer than that ends: while its
+/// snapshot is open the log only grows.
 const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
 
 type Batch = Result<Vec<User>, UserRepositoryError>;

@@ -2,8 +2,7 @@
 //! holder dies.
 
 use std::fs::{File, TryLockError};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -17,12 +16,8 @@ pub(crate) struct SqliteLead {
 }
 
 impl SqliteLead {
-    /// The file to lock for a database that is there: the same for all of its names.
-    pub(crate) fn file(database: &Path) -> io::Result<PathBuf> {
-        let mut name = database.canonicalize()?.into_os_string();
-        name.push("-lead");
-        Ok(name.into())
-    }
+    /// The end of the name of the file that is locked.
+    pub(crate) const FILE: &str = "-lead";
 
     /// Takes the lock, if nobody has it.
     pub(crate) fn take(file: &Path) -> Result<Option<Self>, Error> {
@@ -47,26 +42,5 @@ impl Lead for SqliteLead {
 
     fn overlap(&self) -> Duration {
         Duration::ZERO
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-    use std::os::unix::fs::symlink;
-
-    use super::*;
-
-    /// Seen to fail where the name was taken as it was given.
-    #[test]
-    fn one_leads_by_whatever_name_the_database_is_known() {
-        let folder = tempfile::tempdir().unwrap();
-        let (real, link) = (folder.path().join("real.db"), folder.path().join("link.db"));
-        fs::write(&real, "").unwrap();
-        symlink(&real, &link).unwrap();
-
-        let _first = SqliteLead::take(&SqliteLead::file(&link).unwrap()).unwrap().expect("nobody leads");
-
-        assert!(SqliteLead::take(&SqliteLead::file(&real).unwrap()).unwrap().is_none());
     }
 }

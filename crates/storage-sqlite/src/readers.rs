@@ -43,7 +43,12 @@ impl Readers {
                 name: "pool_wait",
                 reason: "it needs a runtime with timers",
             })?;
-        Ok(Self { pool, brief, waited: measured::waited(POOL) })
+        Ok(Self { pool, brief, waited: Histogram::noop() })
+    }
+
+    /// The same, whose waiting is measured.
+    pub(crate) fn measured(self) -> Self {
+        Self { waited: measured::waited(POOL), ..self }
     }
 
     /// Measures how they are.

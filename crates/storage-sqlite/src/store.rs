@@ -46,13 +46,13 @@ impl Sqlite {
             });
         }
         let (connector, writer) = Connector::make(&config)?;
-        let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?;
+        let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?.measured();
         let exports = Exports::new(&connector, config.readers, config.pool_wait)?;
         let beside = Readers::new(connector.clone(), 1, config.pool_wait)?;
         let probe = Readers::new(connector.clone(), 1, HEALTH)?;
         let refused =
             |error: io::Error| SetupError::Open { path: config.path.clone(), reason: error.to_string() };
-        let lead = SqliteLead::file(&config.path).map_err(refused)?;
+        let lead = connector.beside(SqliteLead::FILE);
         let writer = Writer::start(connector.clone(), writer).map_err(refused)?;
         Ok(Self { writer, readers, exports, beside, probe, connector, lead })
     }

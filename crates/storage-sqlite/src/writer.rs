@@ -166,8 +166,8 @@ pub(crate) struct Kept<'a> {
 }
 
 impl Kept<'_> {
-    /// Lends the connection, or why there is none, to work that tells whether it is as good as before. Where the file is
-    /// no longer what its name leads to, nobody would find what is written to it.
+    /// Lends the connection, or why there is none, to work that tells whether it is as good as before. Where the file
+    /// is no longer what its name leads to, nobody would find what is written to it.
     pub(crate) fn run(&mut self, work: impl FnOnce(Result<&mut SqliteConnection, Error>) -> bool) {
         let conn = self
             .connector
