@@ -177,6 +177,7 @@ async fn a_record_that_is_wrong_does_not_keep_others_from_theirs() {
     for reply in [
         Reply::json(200, "{}"),
         Reply::json(200, &LEANNE.replace("\"Bret\"", "null")),
+        Reply::json(200, &LEANNE.replace("\"Bret\"", r#""\ud83d""#)),
         Reply::json(200, &LEANNE.replace("\"id\": 1", "\"id\": 2")),
         Reply::json(200, &"x".repeat(100_000)),
         Reply::json(301, "{}"),

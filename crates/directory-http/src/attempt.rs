@@ -7,6 +7,7 @@ use opentelemetry_http::HeaderInjector;
 use reqwest::header::{ACCEPT, HeaderMap, HeaderValue, RETRY_AFTER};
 use reqwest::{Method, Request, Response, StatusCode};
 use roster_domain::{BoxError, DirectoryId, DirectoryPerson};
+use serde::de::IgnoredAny;
 use thiserror::Error;
 use tokio::time::timeout;
 use tracing::field::Empty;
@@ -131,18 +132,19 @@ async fn person(
         }
         body.extend_from_slice(&chunk);
     }
-    let record: PersonRecord = serde_json::from_slice(&body).map_err(misread)?;
+    let record: PersonRecord = serde_json::from_slice(&body).map_err(|error| misread(error, &body))?;
     record.into_person(id).map(Some).ok_or(AttemptError::AnotherPerson(id))
 }
 
 /// What is wrong with an answer, and where. What stands there is not repeated, as it would be of a value that is of
 /// another type: it may be about somebody, and this goes to the log.
-fn misread(error: serde_json::Error) -> AttemptError {
-    if !error.is_data() {
+fn misread(error: serde_json::Error, body: &[u8]) -> AttemptError {
+    // Half of an emoji in a name is JSON, and yet no text.
+    if serde_json::from_slice::<IgnoredAny>(body).is_err() {
         return AttemptError::NoJson(error);
     }
     let told = error.to_string();
-    AttemptError::NoPerson(if told.starts_with("missing field") {
+    AttemptError::NoPerson(if !error.is_data() || told.starts_with("missing field") {
         told
     } else {
         format!("a member is of another type at line {} column {}", error.line(), error.column())

@@ -70,8 +70,8 @@ pub(crate) struct Refused {
     pub(crate) retry_after: Duration,
 }
 
-/// The leave to make one call. Dropped without an outcome, soon, it is as if there had been no call; later, the call has
-/// failed.
+/// The leave to make one call. Dropped without an outcome, soon, it is as if there had been no call; later, the call
+/// has failed.
 #[derive(Debug)]
 pub(crate) struct Permit<'a> {
     breaker: &'a Breaker,
