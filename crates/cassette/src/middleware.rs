@@ -50,6 +50,8 @@ impl CassetteMiddleware {
     }
 }
 
+const REQUEST_BODY: &str = "the request body";
+
 #[async_trait]
 impl Middleware for CassetteMiddleware {
     async fn handle(
@@ -61,10 +63,13 @@ impl Middleware for CassetteMiddleware {
         if self.session.ignores(request.url().as_str()) {
             return next.run(request, extensions).await;
         }
-        let (request, recorded) = copy(request, self.session.body_limit()).await?;
+        let limit = self.session.body_limit();
+        let (request, recorded) = copy(request, limit).await?;
+        let is_recordable = recorded.body.len() <= limit;
         match self.session.decide(recorded)? {
             Decision::PassBy => next.run(request, extensions).await,
             Decision::Play(response) => Ok(played(response, request.url().clone())?),
+            Decision::Record(_) if !is_recordable => Err(too_large(REQUEST_BODY, limit).into()),
             Decision::Record(recording) => self.record(request, extensions, next, recording).await,
         }
     }
@@ -74,7 +79,11 @@ impl Middleware for CassetteMiddleware {
 async fn copy(mut request: Request, limit: usize) -> Result<(Request, RecordedRequest)> {
     let body = match request.body_mut().take() {
         None => None,
-        Some(body) => Some(collect(body, limit, "the request body").await?),
+        Some(body) => match body.as_bytes() {
+            // It may be one that is not recorded.
+            Some(bytes) => Some(Bytes::copy_from_slice(bytes)),
+            None => Some(collect(body, limit, REQUEST_BODY).await?),
+        },
     };
     let mut headers = Headers::from(request.headers());
     headers.join_values();
@@ -88,19 +97,18 @@ async fn copy(mut request: Request, limit: usize) -> Result<(Request, RecordedRe
     Ok((request, recorded))
 }
 
-async fn collect(body: Body, limit: usize, what: &str) -> Result<Bytes> {
-    let too_large = || VcrError::Limit {
+fn too_large(what: &str, limit: usize) -> VcrError {
+    VcrError::Limit {
         what: format!("{what} has more than {limit} bytes, too many for a cassette (`max_body_bytes`)"),
-    };
-    if let Some(bytes) = body.as_bytes() {
-        let fits = bytes.len() <= limit;
-        return fits.then(|| Bytes::copy_from_slice(bytes)).ok_or_else(|| too_large().into());
     }
+}
+
+async fn collect(body: Body, limit: usize, what: &str) -> Result<Bytes> {
     let mut response = Response::from(http::Response::new(body));
     let mut collected = Vec::new();
     while let Some(chunk) = response.chunk().await? {
         if collected.len() + chunk.len() > limit {
-            return Err(too_large().into());
+            return Err(too_large(what, limit).into());
         }
         collected.extend_from_slice(&chunk);
     }

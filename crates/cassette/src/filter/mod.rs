@@ -67,7 +67,8 @@ impl Filter {
         Self { name: name.into(), action: Action::Replace(replacement.into()) }
     }
 
-    /// Replaces the value by what `compute` makes of name, value and request; `None` removes it.
+    /// Replaces the value by what `compute` makes of name, value and request; `None` removes it. What it makes of a
+    /// password counts as one, unless it is known for a placeholder, as `<A PASSWORD>` is.
     pub fn compute<F>(name: impl Into<String>, compute: F) -> Self
     where
         F: Fn(&str, &str, &RecordedRequest) -> Option<String> + Send + Sync + 'static,
