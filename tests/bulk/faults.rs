@@ -81,7 +81,7 @@ async fn a_client_that_hangs_up_keeps_what_was_acknowledged(roster: Roster) {
 
 /// Seen to fail where it was answered before anything came: with nothing, which counted as 200.
 async fn an_import_that_is_broken_from_the_beginning_is_refused(database: Database) {
-    let roster = Program::serving(&database).and(["--body-timeout", "1"]).serve().await;
+    let roster = Program::serving(&database).and(["--stream-idle-timeout", "1"]).serve().await;
     for (first, status, error) in [("ZZ\r\n", 400, "malformed_request"), ("", 408, "request_timeout")] {
         let mut raw = Raw::to(&roster).await;
         let head = "Host: localhost\r\nContent-Type: text/csv\r\nTransfer-Encoding: chunked";

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use thiserror::Error;
 
-use crate::commands::tell;
+use crate::tell::tell;
 
 /// Why the program ends.
 #[derive(Debug, Error)]

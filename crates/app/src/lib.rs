@@ -28,6 +28,7 @@ mod runtime;
 pub mod server;
 mod signals;
 pub mod telemetry;
+mod tell;
 pub mod wiring;
 
 pub use failure::Failure;

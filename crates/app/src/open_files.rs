@@ -52,7 +52,7 @@ fn raised() -> Option<u64> {
 
 /// What is not there for clients of the API.
 fn reserved(config: &Config, workers: usize) -> u64 {
-    // With those of exports.
+    // Exports of SQLite have half as many beside those.
     let pool = config.database.pool_size.map_or(0, |size| usize::from(size).saturating_mul(3) / 2);
     let ops = config.http.ops_listen.map_or(0, |_| ops::CONNECTIONS);
     REST + of(workers, OF_A_WORKER) + of(pool, OF_THE_DATABASE) + of(ops, OF_A_CLIENT)

@@ -22,8 +22,8 @@ pub(crate) struct Replacement {
 }
 
 impl Replacement {
-    /// Of what is at `place`, with `end` after its name. It has the owner and the permissions of what is there, or
-    /// `mode` where nothing is. By that name, whoever calls sees to it, there is at the most what a dead program left.
+    /// Of what is at `place`, with `end` after its name until then. It has the owner and the permissions of what is
+    /// there, or `mode` where nothing is. What a program that died left by that name is removed; no other may use it.
     pub(crate) fn of(place: &Path, end: &str, mode: u32) -> anyhow::Result<Self> {
         // A link stays one: what it leads to is replaced.
         let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
@@ -38,7 +38,9 @@ impl Replacement {
         let new = Self { file, beside, place };
         if let Some(old) = old {
             new.take_after(&old)
-                .context("cannot give it the owner and the permissions of the file that is there")?;
+                .context(
+                "cannot give it the owner and the permissions of the file that is there: remove that, or choose another",
+            )?;
         }
         Ok(new)
     }

@@ -15,7 +15,6 @@ use tracing::{info, warn};
 
 use crate::access::Gatekeeper;
 use crate::background::Background;
-use crate::commands::tell;
 use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
 use crate::connections::Connections;
 use crate::door::Door;
@@ -26,6 +25,7 @@ use crate::ops::Ops;
 use crate::runtime::runtime;
 use crate::signals::Signals;
 use crate::telemetry::{Telemetry, logging};
+use crate::tell::tell;
 use crate::wiring::{self, Services};
 
 /// How many connections may wait to be accepted.

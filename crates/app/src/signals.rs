@@ -25,8 +25,8 @@ impl Signals {
     }
 
     /// Ends the program with the next one, after `leave`, and with the status that a shell gives to what a signal
-    /// ended. It is for the program to do, as the first process of a container is ended by none that it does not
-    /// take; and for a task of its own, as whoever works may be amid a write that nobody reads.
+    /// ended. The first process of a container is ended by no signal that it does not take. A task of its own waits
+    /// for it, as the work may be held up by a reader.
     pub(crate) fn end_with_next(mut self, leave: impl FnOnce() + Send + 'static) {
         tokio::spawn(async move {
             let signal = self.next().await;

@@ -10,8 +10,8 @@ use crate::{Position, Version, Violations};
 /// An error of another crate, kept for the log.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
 
-/// An error with all that caused it, in one line, for the log: `a statement failed: connection closed`. A cause that the
-/// line ends with already is not told again.
+/// An error with all that caused it, in one line, for the log: `a statement failed: connection closed`. A cause that
+/// the line ends with already is not told again.
 pub fn chain(error: &(dyn Error + 'static)) -> String {
     let mut line = error.to_string();
     for cause in std::iter::successors(error.source(), |error| (*error).source()) {

@@ -58,8 +58,8 @@ impl Change {
 pub struct EventId(Uuid);
 
 impl EventId {
-    /// An id for what happened `at` some time. A UUID of version 4 sets it apart from others of that time, by those of its
-    /// bytes that hold neither its version nor its variant.
+    /// An id for what happened `at` some time. A UUID of version 4 sets it apart from others of that time, by those of
+    /// its bytes that hold neither its version nor its variant.
     pub fn new(at: Timestamp, uuid: Uuid) -> Self {
         let millis = u64::try_from(at.as_micros() / 1000).unwrap_or_default();
         let (before, after) = (&uuid.as_bytes()[..6], &uuid.as_bytes()[12..]);

@@ -1,8 +1,8 @@
-//! Batching: short reads that are asked for together. Those of one kind go in one statement, which costs the server, and this
-//! program, little more than one of them would.
+//! Batching: short reads that are asked for together. Those of one kind go in one statement, which costs the server,
+//! and this program, little more than one of them would.
 //!
-//! None is held back for others: together are those that a runtime has heard by the time it comes to send the first. And
-//! none fails for another: where the statement fails as a whole, each is asked for alone.
+//! None is held back for others: together are those that a runtime has heard by the time it comes to send the first.
+//! And none fails for another: where the statement fails as a whole, each is asked for alone.
 
 use std::sync::Arc;
 

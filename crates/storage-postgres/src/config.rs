@@ -18,18 +18,18 @@ pub struct PostgresConfig {
     /// whoever publishes events.
     pub direct_url: Option<String>,
     /// How many connections there are at the most, 1 or more; beside one for health checks, one for whoever publishes
-    /// events, and of each runtime one for creates and, with a [`statement_cache`](Self::statement_cache), one for short
-    /// reads.
+    /// events, and of each runtime one for creates and, with a [`statement_cache`](Self::statement_cache), one for
+    /// short reads.
     pub pool_size: usize,
-    /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer on
-    /// the one of its runtime, or as long as a statement may take, before it asks for another.
+    /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer
+    /// on the one of its runtime, or as long as a statement may take, before it asks for another.
     pub pool_wait: Duration,
     /// How long opening a connection may take at each address of the hosts that there are, log-in included; unless the
     /// URL says how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
     /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
-    /// it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options ask
-    /// for a time-out of their own. Zero is without limit.
+    /// it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options
+    /// ask for a time-out of their own. Zero is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by
     /// transaction (`PgBouncer`), of any version: then each statement is prepared in the transaction that it

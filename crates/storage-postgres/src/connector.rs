@@ -148,8 +148,8 @@ impl Connector {
         if self.is_direct { SetupError::Direct(Box::new(error)) } else { error }
     }
 
-    /// How a transaction begins by this statement. Behind a proxy no session can be asked for limits: so each transaction
-    /// is.
+    /// How a transaction begins by this statement. Behind a proxy no session can be asked for limits: so each
+    /// transaction is.
     pub(crate) fn begin(&self, begin: &str) -> String {
         if self.by_transaction { format!("{begin}; {}", self.limits.local()) } else { begin.to_owned() }
     }
@@ -225,8 +225,8 @@ impl Connector {
         self.within.saturating_mul(u32::try_from(hosts::count(servers)).unwrap_or(1).max(1))
     }
 
-    /// Has a server end what was asked on a connection that is closed: a commit that waits for a standby would go on, and
-    /// keep its session. One that does not listen to that has hung.
+    /// Has a server end what was asked on a connection that is closed: a commit that waits for a standby would go on,
+    /// and keep its session. One that does not listen to that has hung.
     async fn cancel(self, under_way: CancelToken, asked: Instant) {
         let cancelled = timeout(self.within.min(BRIEF), under_way.cancel_query(self.tls.clone())).await;
         if !matches!(cancelled, Ok(Ok(()))) {

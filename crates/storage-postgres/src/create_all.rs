@@ -21,7 +21,8 @@ use crate::receipts;
 use crate::transaction::Unit;
 use crate::write::user_id;
 
-/// What is asked for, in `$1` to `$7` and then `$more`, whose columns are `$names`; each with the id that it is to have.
+/// What is asked for, in `$1` to `$7` and then `$more`, whose columns are `$names`; each with the id that it is to
+/// have.
 macro_rules! asked {
     ($more:literal, $names:literal) => {
         concat!(
@@ -87,8 +88,8 @@ const CREATE_ONCE: &str = concat!(
     "SELECT nth, id, made.id IS NOT NULL AS is_made FROM asked JOIN claimed USING (scope, key) LEFT JOIN made USING (id)"
 );
 
-/// How many rows the server answers as a whole, after the commit: the answer to more it begins before, and from there on
-/// nobody watches whether it goes on.
+/// How many rows the server answers as a whole, after the commit: the answer to more it begins before, and from there
+/// on nobody watches whether it goes on.
 const WHOLE: usize = 200;
 
 /// Creates without receipts, and their events.

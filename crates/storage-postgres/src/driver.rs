@@ -1,7 +1,7 @@
 //! What drives a connection: until whoever has it lets go of it, or its server says nothing for longer than it may.
 //!
-//! A server that hangs, or a proxy before it, may still acknowledge what it is sent. Then its own time-out ends nothing,
-//! and the socket finds nothing wrong.
+//! A server that hangs, or a proxy before it, may still acknowledge what it is sent. Then its own time-out ends
+//! nothing, and the socket finds nothing wrong.
 
 use std::pin::pin;
 use std::sync::{Arc, Mutex, Weak};
@@ -66,8 +66,8 @@ where
     owner
 }
 
-/// Waits until an answer is waited for in vain, and tells since when; or until the owner is gone. An answer that is there
-/// already may not have been read yet, where this program was held up itself: so it is looked twice.
+/// Waits until an answer is waited for in vain, and tells since when; or until the owner is gone. An answer that is
+/// there already may not have been read yet, where this program was held up itself: so it is looked twice.
 async fn silent(owner: Weak<Mutex<Asked>>, silence: Option<Duration>) -> Option<Instant> {
     let mut late = None;
     loop {

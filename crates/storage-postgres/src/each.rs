@@ -20,8 +20,8 @@ pub(crate) struct Each<const N: usize, Columns> {
     pub(crate) asked: [(&'static str, Vec<i64>); N],
     /// What is told of a user.
     pub(crate) columns: Columns,
-    /// Finds the users of one of those who ask, whose values are in `asked`. By its limit it stays a search for each: as
-    /// one for all, planned for few users, it would read the whole table.
+    /// Finds the users of one of those who ask, whose values are in `asked`. By its limit it stays a search for each:
+    /// as one for all, planned for few users, it would read the whole table.
     pub(crate) users: &'static str,
 }
 
@@ -57,8 +57,8 @@ impl<const N: usize, Columns: Expression> Query for Each<N, Columns> {
 }
 
 impl<const N: usize, Columns: QueryFragment<Pg>> QueryFragment<Pg> for Each<N, Columns> {
-    /// What is asked is given by a `SELECT` of its own: so the server cannot see how many ask, and keeps its plan, which it
-    /// would make anew where they are fewer than it expects.
+    /// What is asked is given by a `SELECT` of its own: so the server cannot see how many ask, and keeps its plan,
+    /// which it would make anew where they are fewer than it expects.
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
         out.push_sql("SELECT asked.nth, ");
         self.columns.walk_ast(out.reborrow())?;

@@ -69,8 +69,8 @@ impl GroupCommit {
         outcome.await.unwrap_or_else(|ended| Err(UserRepositoryError::Unavailable(ended.into())))
     }
 
-    /// Takes those that wait, until there are none. Those that are under way when others come after them have the runtime's
-    /// connection, and the others have one that is for all.
+    /// Takes those that wait, until there are none. Those that are under way when others come after them have the
+    /// runtime's connection, and the others have one that is for all.
     async fn serve(self, mut turn: Turn) {
         let own = self.pools.own();
         loop {
@@ -114,8 +114,8 @@ impl GroupCommit {
         tell([answer], [outcome.map_err(UserRepositoryError::from)]);
     }
 
-    /// On the runtime's own connection, if it is there for that; where it cannot be had nothing was begun, and one that is
-    /// for all does it.
+    /// On the runtime's own connection, if it is there for that; where it cannot be had nothing was begun, and one that
+    /// is for all does it.
     async fn transaction<U: Unit>(&self, own: Option<Pool>, unit: &U) -> Result<U::Outcome, Error> {
         if let Some(own) = own {
             match own.transaction(unit).await {

@@ -48,11 +48,11 @@ async fn has_unnumbered(conn: &mut AsyncPgConnection, (): ()) -> Result<bool, Er
 /// transaction that was rolled back. The index of those without one cannot do without that. It keeps what left it until
 /// the next vacuum, so that at some thousand events a second there is soon much more to pass over than to find.
 ///
-/// What was found is updated by its place in the table, which nobody else changes meanwhile: to be looked up there costs
-/// the same whatever the planner believes of how many there are.
+/// What was found is updated by its place in the table, which nobody else changes meanwhile: to be looked up there
+/// costs the same whatever the planner believes of how many there are.
 ///
-/// Whatever is settled next was drawn before a transaction that numbered. Whoever drew it had written before, and so has
-/// an older id than that transaction; once none of those is under way, all that they committed can be seen.
+/// Whatever is settled next was drawn before a transaction that numbered. Whoever drew it had written before, and so
+/// has an older id than that transaction; once none of those is under way, all that they committed can be seen.
 struct Number;
 
 /// How far numbering has come.

@@ -1,5 +1,5 @@
-//! Pipelining: short reads, many at a time on one connection of the runtime that they are asked on: each is sent without waiting
-//! for the answers to those before it, and no other thread is woken for it.
+//! Pipelining: short reads, many at a time on one connection of the runtime that they are asked on: each is sent
+//! without waiting for the answers to those before it, and no other thread is woken for it.
 //!
 //! A pipeline promises nothing: what it does not answer, soon, the pool does.
 
@@ -68,8 +68,8 @@ impl Pipelines {
         }
     }
 
-    /// None where there is no pipeline, or where it is lost or slow. Whoever gives up amid a read leaves the pipeline as it is:
-    /// its answer is passed over when it comes.
+    /// None where there is no pipeline, or where it is lost or slow. Whoever gives up amid a read leaves the pipeline
+    /// as it is: its answer is passed over when it comes.
     pub(crate) async fn read_on_pipeline<Asked, T>(
         self: &Arc<Self>,
         read: Short<Asked, T>,
@@ -140,8 +140,8 @@ impl Pipelines {
         }
     }
 
-    /// Opens a pipeline, as a task of its own: whoever needs one does not wait for it. One that cannot be opened is tried
-    /// again by whoever reads after a pause.
+    /// Opens a pipeline, as a task of its own: whoever needs one does not wait for it. One that cannot be opened is
+    /// tried again by whoever reads after a pause.
     fn open(self: &Arc<Self>, place: Arc<Place>, after: Duration) {
         let (pipelines, opening) = (Arc::clone(self), Opening(place));
         tokio::spawn(async move {

@@ -12,7 +12,7 @@ use roster_domain::ports::UserRepository;
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::{STANDARD, format, tell};
+use super::{STANDARD, format};
 use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
@@ -21,6 +21,7 @@ use crate::replacement::{Replacement, USUAL};
 use crate::runtime::runtime;
 use crate::signals::Signals;
 use crate::telemetry::logging;
+use crate::tell::tell;
 use crate::wiring;
 
 /// Where users are exported to, and how.

@@ -11,10 +11,10 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::tell;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::runtime::runtime;
+use crate::tell::tell;
 
 /// How long the program may take to answer: longer than it waits for its store, which is four seconds.
 const ANSWER: Duration = Duration::from_millis(4_500);

@@ -16,7 +16,7 @@ use futures_util::{Stream, TryStreamExt, stream};
 use roster_domain::services::{ImportOptions, ImportService};
 
 use super::progress::Progress;
-use super::{STANDARD, format, tell};
+use super::{STANDARD, format};
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -24,6 +24,7 @@ use crate::failure::Failure;
 use crate::runtime::runtime;
 use crate::signals::Signals;
 use crate::telemetry::logging;
+use crate::tell::tell;
 use crate::wiring;
 
 /// How much of a file is read at once.
@@ -64,7 +65,7 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
         let unreadable = || format!("cannot read {}", args.file.display());
         let file = open(&args.file).with_context(unreadable)?;
         let imported = file.metadata().with_context(unreadable)?;
-        differ(args.errors.as_deref(), &imported)?;
+        refuse_to_overwrite(args.errors.as_deref(), &imported)?;
         let length = imported.is_file().then_some(imported.len());
         let users = if args.dry_run {
             wiring::users_there(&config.database).await?
@@ -143,8 +144,8 @@ fn parts(mut file: File, read: Arc<AtomicU64>) -> impl Stream<Item = io::Result<
     stream::iter(std::iter::from_fn(move || Some(next()).filter(is_part)))
 }
 
-/// Refuses to tell in the file that is read.
-fn differ(errors: Option<&Path>, imported: &Metadata) -> Result<(), Failure> {
+/// The file that is read is not to be the one in which lines that fail are told.
+fn refuse_to_overwrite(errors: Option<&Path>, imported: &Metadata) -> Result<(), Failure> {
     let of = |file: &Metadata| (file.dev(), file.ino());
     let there = errors.and_then(|path| path.metadata().ok());
     if imported.is_file() && there.is_some_and(|there| of(&there) == of(imported)) {

@@ -40,8 +40,8 @@ pub struct AccessConfig {
         value_parser = seconds, default_value = "300", value_name = "SECONDS"
     )]
     pub jwks_refresh: Duration,
-    /// Let everyone do everything, on whatever address; else, without credentials to ask for, only a loopback
-    /// address is served
+    /// Let everyone do everything, on whatever address and by whatever name; else, without credentials to ask for,
+    /// only a loopback address is served, and only to those who ask for it as such or as localhost
     #[arg(id = "allow-anonymous", long, env = "ROSTER_ALLOW_ANONYMOUS", global = true)]
     pub allow_anonymous: bool,
 }

@@ -29,7 +29,7 @@ pub struct EventsConfig {
         value_name = "FILE"
     )]
     pub nats_credentials: Option<PathBuf>,
-    /// How long the feed keeps events, once they were published
+    /// How long the feed keeps events; and those for a broker until they were published
     #[arg(
         id = "events-retention", long, env = "ROSTER_EVENTS_RETENTION", global = true,
         value_parser = days, default_value = "7", value_name = "DAYS"

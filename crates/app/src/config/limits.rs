@@ -37,7 +37,7 @@ pub struct LimitsConfig {
         value_parser = seconds, default_value = "5", value_name = "SECONDS"
     )]
     pub head_timeout: Duration,
-    /// How long a request's body may take to arrive, or that of an import to begin; then it is answered with 408
+    /// How long a request's body may take to arrive; then it is answered with 408
     #[arg(
         long, env = "ROSTER_BODY_TIMEOUT", global = true,
         value_parser = seconds, default_value = "10", value_name = "SECONDS"

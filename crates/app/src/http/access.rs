@@ -15,7 +15,7 @@ use crate::access::{Gatekeeper, Principal, Refusal, Scopes};
 
 /// Refuses what a page of another name may have sent, where only this machine is to be served: a browser asks this
 /// machine, too, for a page whose name leads here by now (DNS rebinding), and tells that name.
-pub(super) fn asks_this_machine(gatekeeper: &Gatekeeper, request: &ServiceRequest) -> Result<(), ApiError> {
+pub(super) fn check_host(gatekeeper: &Gatekeeper, request: &ServiceRequest) -> Result<(), ApiError> {
     let hosts = request.headers().get_all(header::HOST).map(|host| host.to_str().unwrap_or_default());
     let mut hosts = hosts.chain(request.uri().authority().map(Authority::as_str));
     if gatekeeper.is_for_this_machine() && !hosts.all(is_of_this_machine) {
@@ -29,6 +29,7 @@ fn is_of_this_machine(host: &str) -> bool {
     let is_address =
         host.parse::<SocketAddr>().is_ok() || host.trim_matches(['[', ']']).parse::<IpAddr>().is_ok();
     let name = host.split(':').next().unwrap_or_default();
+    let name = name.strip_suffix('.').unwrap_or(name);
     is_address || name.rsplit('.').next().is_some_and(|last| last.eq_ignore_ascii_case("localhost"))
 }
 

@@ -1,5 +1,5 @@
-//! Who is let in to the API: a request that finds a place among those in flight, of somebody with a credential, who does
-//! not ask too often. One layer judges all of that, since every request pays for each that there is.
+//! Who is let in to the API: a request that finds a place among those in flight, of somebody with a credential, who
+//! does not ask too often. One layer judges all of that, since every request pays for each that there is.
 
 use std::pin::pin;
 use std::rc::Rc;
@@ -62,7 +62,7 @@ impl Admission {
 
     /// Notes who asks. Where too many credentials from an address were no good, no more are looked at for a while.
     async fn identify(&self, place: &Place, request: &ServiceRequest) -> Result<(), ApiError> {
-        access::asks_this_machine(&self.gatekeeper, request)?;
+        access::check_host(&self.gatekeeper, request)?;
         let refusals = self.limits.rate().map(|rate| rate.refusals(request));
         if let Some(refusals) = &refusals {
             refusals.check()?;

@@ -33,7 +33,7 @@ impl Code {
                 "A bearer token is needed",
             ),
             Self::Forbidden => (
-                "The token is valid, and may not do this; or no token is asked for, and the service was asked by another name than that of its machine.",
+                "The token is valid, and may not do this; or no token is asked for, and the service was asked by a name that is neither an address nor `localhost`.",
                 "Use a token with the scope that the detail and the header WWW-Authenticate name, or the name that the detail tells.",
                 "This takes the scope users:write",
             ),

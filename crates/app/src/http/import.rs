@@ -42,7 +42,7 @@ async fn import(
     let asked = ImportRequest::of(&request)?;
     let reader = Reader::new(asked.format, asked.is_gzip);
     // What is wrong from the beginning can still have an answer of its own.
-    let first = Receiving::of(&request).wait(first(&mut payload)).await?;
+    let first = Receiving::of(&request).wait_within(streams.idle(), first(&mut payload)).await?;
     let received = stream::iter(first.map(Ok)).chain(received(payload, streams.idle()));
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
     let mut response = HttpResponse::Ok();

@@ -76,9 +76,14 @@ impl Clock {
         }
     }
 
+    /// How long a body may take.
+    pub(super) fn body(&self) -> Duration {
+        self.deadlines.body
+    }
+
     /// Waits for the client.
-    pub(super) async fn receiving<F: Future>(&self, body: F) -> F::Output {
-        self.phase.set(Phase::Receiving { until: Instant::now() + self.deadlines.body });
+    pub(super) async fn receiving<F: Future>(&self, limit: Duration, body: F) -> F::Output {
+        self.phase.set(Phase::Receiving { until: Instant::now() + limit });
         let body = body.await;
         self.phase.set(Phase::Answering { until: Instant::now() + self.deadlines.answer });
         body
@@ -104,24 +109,24 @@ mod tests {
     async fn a_body_has_time_of_its_own_and_what_follows_has_all_of_its_own() {
         let clock = DEADLINES.begin();
         let done = clock.within(async {
-            clock.receiving(sleep(Duration::from_millis(200))).await;
+            clock.receiving(DEADLINES.body, sleep(Duration::from_millis(200))).await;
             sleep(Duration::from_millis(20)).await;
         });
         assert!(done.await.is_ok());
 
         let clock = DEADLINES.begin();
-        let late = clock.within(clock.receiving(sleep(Duration::from_secs(60)))).await;
+        let late = clock.within(clock.receiving(DEADLINES.body, sleep(Duration::from_secs(60)))).await;
         assert!(matches!(late, Err(ApiError::BodyTimedOut)), "{late:?}");
 
         // Seen to fail where a body had the time of an answer, where that is longer.
         let minutes = Duration::from_secs(60);
         let clock = Deadlines { answer: minutes, ..DEADLINES }.begin();
-        let late = timeout(minutes / 2, clock.within(clock.receiving(sleep(minutes)))).await;
+        let late = timeout(minutes / 2, clock.within(clock.receiving(DEADLINES.body, sleep(minutes)))).await;
         assert!(matches!(late, Ok(Err(ApiError::BodyTimedOut))), "{late:?}");
 
         let clock = DEADLINES.begin();
         let late = clock.within(async {
-            clock.receiving(async {}).await;
+            clock.receiving(DEADLINES.body, async {}).await;
             sleep(Duration::from_secs(60)).await;
         });
         let late = late.await;

@@ -16,6 +16,7 @@ use rate::RateLimit;
 pub(super) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use actix_web::dev::ServiceRequest;
 use actix_web::{HttpMessage, HttpRequest};
@@ -77,9 +78,19 @@ impl Receiving {
         Self { clock: extensions.get().cloned(), place: extensions.get().cloned() }
     }
 
-    /// Waits for the body.
+    /// Waits for the body, for as long as bodies may take.
     pub(super) async fn wait<T>(
         self,
+        body: impl Future<Output = Result<T, ApiError>>,
+    ) -> Result<T, ApiError> {
+        let limit = self.clock.as_ref().map_or(Duration::ZERO, Clock::body);
+        self.wait_within(limit, body).await
+    }
+
+    /// Waits for the body within another time.
+    pub(super) async fn wait_within<T>(
+        self,
+        limit: Duration,
         body: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
         let received = async {
@@ -89,7 +100,7 @@ impl Receiving {
             }
         };
         match self.clock {
-            Some(clock) => clock.receiving(received).await,
+            Some(clock) => clock.receiving(limit, received).await,
             None => received.await,
         }
     }
