@@ -47,3 +47,13 @@ impl TryFrom<DirectoryPerson> for NewUser {
         Self::from_parsed(Email::parse(&person.email), Name::parse(&person.name))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_id_is_told_as_its_number() {
+        assert_eq!(DirectoryId::new(7).unwrap().to_string(), "7");
+    }
+}
