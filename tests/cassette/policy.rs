@@ -276,6 +276,25 @@ async fn a_body_larger_than_allowed_is_a_typed_error() {
     );
 }
 
+/// Seen to fail where limits were held as a cassette was read, and not before.
+#[tokio::test]
+async fn a_cassette_that_could_not_be_read_again_is_not_written() {
+    let test = Test::new().await;
+    for (name, vcr) in [
+        ("max_cassette_bytes", test.vcr(RecordMode::Once).max_cassette_bytes(100).build()),
+        ("max_interactions", test.vcr(RecordMode::Once).max_interactions(1).build()),
+    ] {
+        let cassette = vcr.use_cassette("a.yaml").unwrap();
+        let client = cassette.client(base());
+        for path in ["/1", "/2"] {
+            client.get(test.url(path)).send().await.unwrap();
+        }
+        let error = cassette.finish().await.unwrap_err();
+        assert!(matches!(&error, VcrError::Limit { what } if what.contains(name)), "{error}");
+        assert!(!test.folder.path().join("a.yaml").exists());
+    }
+}
+
 /// Seen to fail where only a body that is a stream was measured.
 #[tokio::test]
 async fn an_upload_larger_than_allowed_is_a_typed_error_and_is_not_sent() {

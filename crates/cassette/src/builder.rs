@@ -223,13 +223,13 @@ impl VcrBuilder {
         self
     }
 
-    /// The largest cassette that is read, in bytes; 16 MiB without it.
+    /// The largest cassette that is read, or written, in bytes; 16 MiB without it.
     pub fn max_cassette_bytes(mut self, bytes: u64) -> Self {
         self.config.limits.file_bytes = bytes;
         self
     }
 
-    /// The most interactions that are read; 10 000 without it.
+    /// The most interactions that are read, or written; 10 000 without it.
     pub fn max_interactions(mut self, interactions: usize) -> Self {
         self.config.limits.interactions = interactions;
         self

@@ -43,15 +43,19 @@ fn read_file(path: &Path, limits: &Limits) -> Result<Option<Vec<u8>>, VcrError> 
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(io(error)),
     };
-    if size > limits.file_bytes {
-        let most = limits.file_bytes;
-        let what = format!(
-            "the cassette {} has {size} bytes; {most} are allowed (`max_cassette_bytes`)",
-            path.display()
-        );
-        return Err(VcrError::Limit { what });
-    }
+    check_size(path, size, limits)?;
     fs::read(path).map(Some).map_err(io)
+}
+
+/// Refuses a cassette that is larger than any that is read.
+pub(crate) fn check_size(path: &Path, size: u64, limits: &Limits) -> Result<(), VcrError> {
+    let most = limits.file_bytes;
+    if size <= most {
+        return Ok(());
+    }
+    let path = path.display();
+    let what = format!("the cassette {path} has {size} bytes; {most} are allowed (`max_cassette_bytes`)");
+    Err(VcrError::Limit { what })
 }
 
 /// Keeps other processes of this machine from writing the same cassette, until dropped.

@@ -79,8 +79,25 @@ impl Session {
         if !findings.is_empty() {
             return Err(VcrError::LeakRefused { path: self.path.clone(), findings });
         }
-        write(&hidden, extra, self.serializer)
-            .map_err(|NotText(what)| VcrError::NotText { path: self.path.clone(), what })
+        let text = write(&hidden, extra, self.serializer);
+        let text = text.map_err(|NotText(what)| VcrError::NotText { path: self.path.clone(), what })?;
+        self.check_limits(hidden.len(), text.len())?;
+        Ok(text)
+    }
+
+    /// Nothing is written that would not be read again.
+    fn check_limits(&self, interactions: usize, bytes: usize) -> Result<(), VcrError> {
+        let limits = &self.config.limits;
+        store::check_size(&self.path, bytes as u64, limits)?;
+        let most = limits.interactions;
+        if interactions <= most {
+            return Ok(());
+        }
+        let path = self.path.display();
+        let what = format!(
+            "the cassette {path} has {interactions} interactions; {most} are allowed (`max_interactions`)"
+        );
+        Err(VcrError::Limit { what })
     }
 }
 
