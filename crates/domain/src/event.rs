@@ -43,6 +43,16 @@ impl Change {
         }
     }
 
+    /// The change that an event of this type tells of; `None` where there is no such type.
+    pub fn of_type(event_type: &str, user: User) -> Option<Self> {
+        match event_type {
+            "roster.user.created" => Some(Self::UserCreated(user)),
+            "roster.user.updated" => Some(Self::UserUpdated(user)),
+            "roster.user.deleted" => Some(Self::UserDeleted(user)),
+            _ => None,
+        }
+    }
+
     /// What changed, as a path below the API's base: `users/1`.
     pub fn subject(&self) -> String {
         match self {
@@ -138,7 +148,9 @@ mod tests {
             (Change::UserDeleted(ada()), "roster.user.deleted"),
         ] {
             assert_eq!((change.event_type(), change.subject().as_str()), (event_type, "users/7"));
+            assert_eq!(Change::of_type(event_type, ada()), Some(change));
         }
+        assert_eq!(Change::of_type("roster.user.eaten", ada()), None);
     }
 
     #[test]

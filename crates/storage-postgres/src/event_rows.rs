@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use roster_domain::{Change, Commit, Event, EventId, Position, TraceContext, User};
+use roster_domain::{Change, Commit, Event, EventId, Position, TraceContext};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -66,18 +66,14 @@ impl TryFrom<EventRow> for Event {
 
     fn try_from(row: EventRow) -> Result<Self, Error> {
         let id = row.id;
-        let user = |json| UserSnapshot::read(json, "events", "data", &id);
-        let change: fn(User) -> Change = match row.kind.as_str() {
-            "roster.user.created" => Change::UserCreated,
-            "roster.user.updated" => Change::UserUpdated,
-            "roster.user.deleted" => Change::UserDeleted,
-            other => return Err(broken("events", "type", id, format!("there is no type {other}"))),
-        };
+        let user = UserSnapshot::read(row.data, "events", "data", &id)?;
+        let unknown = || broken("events", "type", id, format!("there is no type {}", row.kind));
+        let change = Change::of_type(&row.kind, user).ok_or_else(unknown)?;
         Ok(Self {
             id: EventId::from(row.event_id),
             position: position(row.position.unwrap_or(-1), "events", "position", id)?,
             time: row.time.into(),
-            change: change(user(row.data)?),
+            change,
             trace: row.trace_context.map(|line| trace(&line, id)).transpose()?,
         })
     }

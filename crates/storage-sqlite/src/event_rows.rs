@@ -1,7 +1,7 @@
 //! How the table holds events.
 
 use diesel::prelude::*;
-use roster_domain::{Change, Commit, Event, EventId, Position, Timestamp, TraceContext, User};
+use roster_domain::{Change, Commit, Event, EventId, Position, Timestamp, TraceContext};
 use uuid::Uuid;
 
 use crate::error::{BrokenRow, Error};
@@ -68,13 +68,9 @@ impl TryFrom<EventRow> for Event {
 
     fn try_from(row: EventRow) -> Result<Self, Error> {
         let id = row.id;
-        let user = |json: &str| UserSnapshot::read(json, "events", "data", &id);
-        let change: fn(User) -> Change = match row.kind.as_str() {
-            "roster.user.created" => Change::UserCreated,
-            "roster.user.updated" => Change::UserUpdated,
-            "roster.user.deleted" => Change::UserDeleted,
-            other => return Err(broken("events", "type", id, format!("there is no type {other}"))),
-        };
+        let user = UserSnapshot::read(&row.data, "events", "data", &id)?;
+        let unknown = || broken("events", "type", id, format!("there is no type {}", row.kind));
+        let change = Change::of_type(&row.kind, user).ok_or_else(unknown)?;
         let uuid = Uuid::from_slice(&row.event_id)
             .map_err(|error| broken("events", "event_id", id, error.to_string()))?;
         let time = Timestamp::from_micros(row.time)
@@ -83,7 +79,7 @@ impl TryFrom<EventRow> for Event {
             id: EventId::from(uuid),
             position: position(row.position, "events", "position", id)?,
             time,
-            change: change(user(&row.data)?),
+            change,
             trace: row.trace_context.map(|line| trace(&line, id)).transpose()?,
         })
     }
