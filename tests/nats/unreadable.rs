@@ -12,7 +12,7 @@ use crate::kit::{Http, OwnNats, WithNats, suite};
 
 suite![
     headers_that_cannot_be_read_are_a_dead_letter_and_hold_up_nothing,
-    headers_that_read_as_an_answer_are_a_dead_letter_and_hold_up_nothing,
+    headers_that_read_as_an_answer_hold_up_nothing,
 ];
 
 const SAVED: &str = "directory.people.saved";
@@ -36,34 +36,43 @@ async fn publish_raw(nats: &OwnNats, headers: &[u8], payload: &Value) {
     sent.extend_from_slice(b"\r\nPING\r\n");
     stream.write_all(&sent).await.expect("it can be written to");
     let mut answered = Vec::new();
-    while !answered.ends_with(b"PONG\r\n") {
+    // It may say more after that.
+    while !String::from_utf8_lossy(&answered).contains("PONG\r\n") {
         let read = stream.read_buf(&mut answered).await.expect("it can be read");
         assert!(read > 0, "refused: {}", String::from_utf8_lossy(&answered));
     }
 }
 
-/// Each comes between two others, which take effect; what happens here is told as ever.
-async fn is_passed_over(WithNats(database, nats): WithNats, all: &[&[u8]]) {
+/// Each comes between two others, which take effect; what happens here is told as ever. Tells which became dead letters;
+/// the others took effect.
+async fn are_passed_over(WithNats(database, nats): WithNats, all: &[&[u8]]) -> Vec<String> {
     let roster = serving(&database, &nats).serve().await;
     let context = nats.client().await;
     has_stream(&context).await;
+    let mut dead = Vec::new();
     for (nth, headers) in all.iter().enumerate() {
-        let told = |name: &str| event(&format!("{name}{nth}"), "saved", &format!("{name}{nth}"), name);
-        publish(&context, SAVED, told("before").to_string()).await;
-        publish_raw(&nats, headers, &told("between")).await;
-        publish(&context, SAVED, told("after").to_string()).await;
+        let [before, between, after] = ["before", "between", "after"].map(|name| format!("{name}{nth}"));
+        let told = |name: &str| event(name, "saved", name, name);
+        publish(&context, SAVED, told(&before).to_string()).await;
+        publish_raw(&nats, headers, &told(&between)).await;
+        publish(&context, SAVED, told(&after).to_string()).await;
 
-        let what = format!("{:?}: what comes after takes effect", String::from_utf8_lossy(headers));
-        until(&what, async || names(&roster).await.len() == 2 * (nth + 1)).await;
-        until("it is a dead letter", async || {
-            messages(&context, "ROSTER_DEAD_LETTERS").await.len() == nth + 1
+        let what = format!("{:?}: those beside it take effect", String::from_utf8_lossy(headers));
+        until(&what, async || {
+            let names = names(&roster).await;
+            names.contains(&before) && names.contains(&after)
+        })
+        .await;
+        until("it is settled", async || {
+            let letters = messages(&context, "ROSTER_DEAD_LETTERS").await;
+            dead = letters.iter().map(|letter| letter.json()["id"].as_str().unwrap().to_owned()).collect();
+            dead.contains(&between) || names(&roster).await.contains(&between)
         })
         .await;
     }
-    let dead = messages(&context, "ROSTER_DEAD_LETTERS").await;
-    assert_eq!(dead[0].json()["id"], "between0");
-    at_least(&context, "ROSTER", 2 * all.len()).await;
+    at_least(&context, "ROSTER", 3 * all.len() - dead.len()).await;
     is_ready(&roster).await;
+    dead
 }
 
 async fn is_ready(roster: &Http) {
@@ -79,12 +88,13 @@ async fn headers_that_cannot_be_read_are_a_dead_letter_and_hold_up_nothing(with:
         b"NATS/1.0\r\nName: M\xfcller\r\n\r\n",
         b"NATS/1.0\r\nA name: a\r\n\r\n",
     ];
-    is_passed_over(with, &all).await;
+    assert_eq!(are_passed_over(with, &all).await.len(), all.len());
 }
 
-/// Seen to fail in the same way.
-async fn headers_that_read_as_an_answer_are_a_dead_letter_and_hold_up_nothing(with: WithNats) {
+/// A newer server takes such a status away as it stores the event. Seen to fail in the same way with one that does not.
+async fn headers_that_read_as_an_answer_hold_up_nothing(with: WithNats) {
     let all: [&[u8]; 3] =
         [b"NATS/1.0 503\r\n\r\n", b"NATS/1.0 404 No Messages\r\n\r\n", b"NATS/1.0 100\r\n\r\n"];
-    is_passed_over(with, &all).await;
+    let dead = are_passed_over(with, &all).await;
+    assert!(dead.is_empty() || dead.len() == all.len(), "{dead:?}");
 }

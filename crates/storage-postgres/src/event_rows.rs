@@ -99,7 +99,7 @@ fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> E
 
 #[cfg(test)]
 mod tests {
-    use roster_domain::{Email, Name, NewUser, Timestamp, UserId};
+    use roster_domain::{Email, Name, NewUser, Timestamp, User, UserId};
 
     use super::*;
 

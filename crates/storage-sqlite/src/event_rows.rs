@@ -105,7 +105,7 @@ fn broken(table: &'static str, column: &'static str, id: i64, rule: String) -> E
 
 #[cfg(test)]
 mod tests {
-    use roster_domain::{Email, Name, NewUser, UserId};
+    use roster_domain::{Email, Name, NewUser, User, UserId};
 
     use super::*;
 
