@@ -162,6 +162,8 @@ mod tests {
             "localhost",
             "LocalHost:80",
             "roster.localhost:8080",
+            "localhost.",
+            "localhost.:8080",
         ] {
             assert!(is_of_this_machine(host), "{host}");
         }
