@@ -75,9 +75,11 @@ impl LeakGate {
                     .extend(kinds.map(|(kind, excerpt)| finding(index, interaction, &place, kind, &excerpt)));
             }
             let is_found = findings[before..].iter().any(|finding| finding.place == REQUEST_BODY);
-            let escaped =
-                filters.escaped(&interaction.request, unpacked_request(&interaction.request).as_ref());
-            if let Some((name, how)) = escaped.filter(|_| self.patterns && !is_found) {
+            let request = &interaction.request;
+            if self.patterns
+                && !is_found
+                && let Some((name, how)) = filters.escaped(request, unpacked_request(request).as_ref())
+            {
                 let kind = format!("the field `{name}` that a filter takes out, in a body that {how}");
                 findings.push(finding(index, interaction, REQUEST_BODY, kind, name));
             }
