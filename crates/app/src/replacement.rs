@@ -21,12 +21,16 @@ pub(crate) struct Replacement {
     place: PathBuf,
 }
 
+/// Where the file is that is replaced: a link stays one, and what it leads to is replaced.
+pub(crate) fn place_of(path: &Path) -> PathBuf {
+    fs::canonicalize(path).unwrap_or_else(|_| path.to_owned())
+}
+
 impl Replacement {
     /// Of what is at `place`, with `end` after its name until then. It has the owner and the permissions of what is
     /// there, or `mode` where nothing is. What a program that died left by that name is removed; no other may use it.
     pub(crate) fn of(place: &Path, end: &str, mode: u32) -> anyhow::Result<Self> {
-        // A link stays one: what it leads to is replaced.
-        let place = fs::canonicalize(place).unwrap_or_else(|_| place.to_owned());
+        let place = place_of(place);
         let mut beside = place.clone().into_os_string();
         beside.push(end);
         let beside = PathBuf::from(beside);

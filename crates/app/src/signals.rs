@@ -24,13 +24,13 @@ impl Signals {
         }
     }
 
-    /// Ends the program with the next one, after `leave`, and with the status that a shell gives to what a signal
+    /// Ends the program with the next one, after `clean_up`, and with the status that a shell gives to what a signal
     /// ended. The first process of a container is ended by no signal that it does not take. A task of its own waits
     /// for it, as the work may be held up by a reader.
-    pub(crate) fn end_with_next(mut self, leave: impl FnOnce() + Send + 'static) {
+    pub(crate) fn end_with_next(mut self, clean_up: impl FnOnce() + Send + 'static) {
         tokio::spawn(async move {
             let signal = self.next().await;
-            leave();
+            clean_up();
             logging::finish();
             std::process::exit(128 + signal.as_raw_value());
         });

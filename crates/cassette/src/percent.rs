@@ -1,4 +1,4 @@
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode_byte, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode, utf8_percent_encode};
 
 /// All but what RFC 3986 §2.3 calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -10,8 +10,5 @@ pub(crate) fn encode(text: &str) -> String {
 
 /// The same of a byte that may be part of a character.
 pub(crate) fn push(out: &mut String, byte: u8) {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => out.push(char::from(byte)),
-        _ => out.push_str(percent_encode_byte(byte)),
-    }
+    out.extend(percent_encode(&[byte], RESERVED));
 }

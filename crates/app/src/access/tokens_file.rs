@@ -12,7 +12,7 @@ use roster_domain::Timestamp;
 
 use super::scope::Scopes;
 use super::tokens::{self, Tokens};
-use crate::replacement::{PRIVATE, Replacement};
+use crate::replacement::{PRIVATE, Replacement, place_of};
 
 const HEAD: &str = "# API tokens of Roster: name, SHA-256 of the token, scopes, when it was made\n";
 
@@ -66,8 +66,7 @@ fn random() -> anyhow::Result<String> {
 
 /// Puts another content in a file's place, while nobody else does: the new one is written and synced beside it first.
 fn edit(path: &Path, change: impl FnOnce(Option<&str>) -> anyhow::Result<String>) -> anyhow::Result<()> {
-    // A link stays one: what it leads to is replaced.
-    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let path = place_of(path);
     let folder = folder_of(&path);
     let locked = File::open(&folder).with_context(|| format!("cannot open {}", folder.display()))?;
     locked.lock()?;

@@ -4,11 +4,9 @@ use anyhow::anyhow;
 use clap::Subcommand;
 use roster_domain::ports::DeadLetter;
 
-use super::print;
+use super::{print, run};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -37,8 +35,7 @@ pub enum DeadLettersCommand {
 /// Where the broker does not answer, or there is no such dead letter.
 pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
     logging::start(&config.log, None);
-    runtime()?.block_on(async {
-        Signals::new()?.end_with_next(|| {});
+    run(async {
         let letters = wiring::dead_letters(&config.events).await?;
         match command {
             DeadLettersCommand::List => {

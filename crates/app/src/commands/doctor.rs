@@ -5,12 +5,10 @@ use std::process::ExitCode;
 
 use roster_domain::ports::{Examination, Finding, Verdict};
 
-use super::{health, print};
+use super::{health, print, run};
 use crate::access::Gatekeeper;
 use crate::config::{Config, HttpConfig};
 use crate::failure::Failure;
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::{server, wiring};
 
 /// What a person is told of.
@@ -24,10 +22,7 @@ const OPS_ADDRESS: &str = "ops address";
 ///
 /// Where it cannot be told.
 pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
-    let findings = runtime()?.block_on(async {
-        Signals::new()?.end_with_next(|| {});
-        anyhow::Ok(examine(config).await)
-    })?;
+    let findings = run(async { anyhow::Ok(examine(config).await) })?;
     let told: String = findings.iter().map(line).collect();
     print(&told)?;
     let has_failed = findings.iter().any(|finding| finding.verdict == Verdict::Failed);

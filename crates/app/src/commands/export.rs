@@ -12,14 +12,12 @@ use roster_domain::ports::UserRepository;
 use uuid::Uuid;
 
 use super::progress::Progress;
-use super::{STANDARD, format};
+use super::{STANDARD, format, run_with_cleanup};
 use crate::bulk::{Format, Writer, is_gzip};
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::gzip::Gzip;
 use crate::replacement::{Replacement, USUAL};
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::tell::tell;
 use crate::wiring;
@@ -45,15 +43,15 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);
-    let exported = runtime()?.block_on(async {
-        let part = Arc::new(OnceLock::<PathBuf>::new());
-        let left = part.clone();
-        Signals::new()?.end_with_next(move || {
-            if let Some(left) = left.get() {
-                // One that cannot be removed is known by its name to be a part.
-                let _ = fs::remove_file(left);
-            }
-        });
+    let part = Arc::new(OnceLock::<PathBuf>::new());
+    let left = part.clone();
+    let remove = move || {
+        if let Some(left) = left.get() {
+            // One that cannot be removed is known by its name to be a part.
+            let _ = fs::remove_file(left);
+        }
+    };
+    let export = async {
         let users = wiring::users_there(&config.database).await?;
         let mut target = Target::open(&args.file)?;
         if let Some(path) = target.part() {
@@ -62,8 +60,8 @@ pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
         let count = write(&*users, &writer, gzip, &mut target).await?;
         target.end()?;
         anyhow::Ok(count)
-    });
-    match exported {
+    };
+    match run_with_cleanup(export, remove) {
         Ok(count) => {
             tell(io::stderr(), &format!("{count} users exported"));
             Ok(ExitCode::SUCCESS)

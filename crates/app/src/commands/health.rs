@@ -11,9 +11,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
+use super::run;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::runtime::runtime;
 use crate::tell::tell;
 
 /// How long the program may take to answer: longer than it waits for its store, which is four seconds.
@@ -41,7 +41,7 @@ pub fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
         return Err(Failure::setting(setting, anyhow!("must name the port that is served on")));
     }
     let path = if args.live { "/livez" } else { "/readyz" };
-    let answered = runtime()?.block_on(ask(address, path));
+    let answered = run(ask(address, path));
     let (status, body) = answered.with_context(|| format!("nobody answers on {}", reachable(address)))?;
     if status != 200 {
         return Err(anyhow!("not well: {status} {body}").into());

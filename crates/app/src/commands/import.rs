@@ -16,13 +16,11 @@ use futures_util::{Stream, TryStreamExt, stream};
 use roster_domain::services::{ImportOptions, ImportService};
 
 use super::progress::Progress;
-use super::{STANDARD, format};
+use super::{STANDARD, format, run};
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::clock::SystemClock;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::tell::tell;
 use crate::wiring;
@@ -60,8 +58,7 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     let reader = Reader::new(format, bulk::is_gzip(&args.file));
     let mut options = ImportOptions::default();
     (options.dry_run, options.resume) = (args.dry_run, true);
-    let report = runtime()?.block_on(async {
-        Signals::new()?.end_with_next(|| {});
+    let report = run(async {
         let unreadable = || format!("cannot read {}", args.file.display());
         let file = open(&args.file).with_context(unreadable)?;
         let imported = file.metadata().with_context(unreadable)?;
@@ -77,13 +74,13 @@ pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
         let import = ImportService::new(users, Arc::new(SystemClock)).begin(options);
         let read = Arc::new(AtomicU64::new(0));
         let outcomes = bulk::outcomes(import, reader, parts(file, read.clone()));
-        run(outcomes, failed, Progress::of(length), &read, args).await
+        tell_outcomes(outcomes, failed, Progress::of(length), &read, args).await
     })?;
     tell(io::stdout(), &words(&report, args.dry_run));
     Ok(if report.failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
-async fn run(
+async fn tell_outcomes(
     outcomes: impl Stream<Item = io::Result<Outcomes>>,
     mut failed: Failed,
     mut progress: Progress,

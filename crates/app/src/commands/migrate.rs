@@ -1,9 +1,8 @@
 //! `roster migrate`: the schema, brought up to date before programs serve.
 
+use super::run;
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -15,10 +14,7 @@ use crate::wiring;
 pub fn migrate(mut config: Config) -> Result<(), Failure> {
     logging::start(&config.log, None);
     config.database.migrate = true;
-    runtime()?.block_on(async {
-        Signals::new()?.end_with_next(|| {});
-        wiring::ports(&config).await
-    })?;
+    run(wiring::ports(&config))?;
     tracing::info!("the schema is up to date");
     Ok(())
 }

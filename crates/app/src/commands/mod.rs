@@ -28,6 +28,8 @@ use anyhow::{Context, anyhow};
 
 use crate::bulk::Format;
 use crate::failure::Failure;
+use crate::runtime::runtime;
+use crate::signals::Signals;
 
 /// What is written instead of a file's name for standard input or output.
 const STANDARD: &str = "-";
@@ -38,6 +40,22 @@ fn format(asked: Option<Format>, path: &Path) -> Result<Format, Failure> {
     let format = asked.or_else(standard).or_else(|| Format::of_file(path));
     let why = || anyhow!("must be ndjson or csv, as the name {} does not tell which it is", path.display());
     format.ok_or_else(|| Failure::setting("--format", why()))
+}
+
+/// Does what a command is to do, to its end or until a signal ends the program.
+fn run<T, E: From<anyhow::Error>>(work: impl Future<Output = Result<T, E>>) -> Result<T, E> {
+    run_with_cleanup(work, || {})
+}
+
+/// The same; before a signal ends the program, what is left of the work is put away.
+fn run_with_cleanup<T, E: From<anyhow::Error>>(
+    work: impl Future<Output = Result<T, E>>,
+    clean_up: impl FnOnce() + Send + 'static,
+) -> Result<T, E> {
+    runtime()?.block_on(async {
+        Signals::new()?.end_with_next(clean_up);
+        work.await
+    })
 }
 
 /// Writes to standard output.

@@ -3,11 +3,9 @@
 use anyhow::anyhow;
 use roster_domain::Position;
 
-use super::print;
+use super::{print, run};
 use crate::config::Config;
 use crate::failure::Failure;
-use crate::runtime::runtime;
-use crate::signals::Signals;
 use crate::telemetry::logging;
 use crate::wiring;
 
@@ -27,8 +25,7 @@ pub struct RepublishArgs {
 /// Where the database does not answer, no longer has all of them, or is not that far.
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
-    runtime()?.block_on(async {
-        Signals::new()?.end_with_next(|| {});
+    run(async {
         let ports = wiring::ports(config).await?;
         let after = Position::new(args.after).unwrap_or_default();
         let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
