@@ -162,6 +162,10 @@ fn from_csv(record: Result<Record, Unreadable>) -> Line {
             ApiError::Malformed(format!("Line has {fields} fields, which is more than there are columns"))
         }
         Unreadable::TooManyFields => ApiError::Malformed(format!("Line has more than {MAX_COLUMNS} fields")),
+        Unreadable::OpenQuote => ApiError::Malformed(
+            "Line opens a quote that is never closed, so that all that comes after it is a part of it"
+                .to_owned(),
+        ),
         Unreadable::Header(why) => ApiError::Malformed(why.to_owned()),
     })?;
     let email = email.ok_or_else(|| Violation::required("email").into()).and_then(|text| Email::parse(&text));

@@ -24,6 +24,8 @@ pub(super) enum Unreadable {
     Fields(usize),
     /// There are more fields than are looked at.
     TooManyFields,
+    /// A quote is opened and never closed, so that all the rest of the file is a part of this record.
+    OpenQuote,
     /// No record can be read: of the header it cannot be told which columns there are.
     Header(&'static str),
 }
@@ -52,6 +54,7 @@ struct Begun {
     ended: usize,
     is_too_long: bool,
     has_too_many_fields: bool,
+    has_open_quote: bool,
 }
 
 /// Which columns there are.
@@ -107,13 +110,23 @@ impl Records {
 
     /// Reads on to the end of a record; what it holds is in `fields` and `ends` then.
     fn record(&mut self, input: &mut &[u8], is_last: bool) -> Option<Begun> {
-        loop {
-            if self.begun.taken == 0 {
-                *input = without_line_ends(input);
-            }
-            if input.is_empty() && !(is_last && self.begun.taken > 0) {
-                return None;
-            }
+        if self.begun.taken == 0 {
+            *input = without_line_ends(input);
+        }
+        let record = self.read_on(input);
+        if record.is_some() || !is_last || self.begun.taken == 0 {
+            return record;
+        }
+        // Where the end of a line is none of the record, a quote is open.
+        self.read_on(&mut b"\n".as_slice()).or_else(|| {
+            self.begun.has_open_quote = true;
+            Some(std::mem::take(&mut self.begun))
+        })
+    }
+
+    /// Reads on to the end of a record, or of `input`.
+    fn read_on(&mut self, input: &mut &[u8]) -> Option<Begun> {
+        while !input.is_empty() {
             let (fields, ends) = (&mut self.fields[self.begun.written..], &mut self.ends[self.begun.ended..]);
             let (result, taken, written, ended) = self.parser.read_record(input, fields, ends);
             *input = &input[taken..];
@@ -121,7 +134,7 @@ impl Records {
             self.begun.written += written;
             self.begun.ended += ended;
             match result {
-                ReadRecordResult::InputEmpty => {}
+                ReadRecordResult::InputEmpty | ReadRecordResult::End => {}
                 ReadRecordResult::OutputFull => {
                     self.begun.overflows();
                     self.begun.is_too_long = true;
@@ -130,16 +143,14 @@ impl Records {
                     self.begun.overflows();
                     self.begun.has_too_many_fields = true;
                 }
-                // Nothing was left.
-                ReadRecordResult::End => self.begun = Begun::default(),
                 ReadRecordResult::Record => {
-                    // What ends a record is a part of what was taken, but at the end of the file.
-                    let end = usize::from(taken > 0);
-                    self.begun.is_too_long |= self.begun.taken - end > MAX_LINE_BYTES;
+                    // What ends a record is a part of what was taken.
+                    self.begun.is_too_long |= self.begun.taken > MAX_LINE_BYTES + 1;
                     return Some(std::mem::take(&mut self.begun));
                 }
             }
         }
+        None
     }
 
     /// Where the fields are.
@@ -151,6 +162,9 @@ impl Records {
 
     /// Which columns a header names; or why that cannot be told.
     fn header_of(&self, record: &Begun, fields: &[Range<usize>]) -> Result<Header, &'static str> {
+        if record.has_open_quote {
+            return Err("The header opens a quote that is never closed");
+        }
         if !record.is_whole() {
             return Err("The header is too long");
         }
@@ -169,6 +183,9 @@ impl Records {
     }
 
     fn read(&self, header: &Header, record: &Begun, fields: &[Range<usize>]) -> Result<Record, Unreadable> {
+        if record.has_open_quote {
+            return Err(Unreadable::OpenQuote);
+        }
         if record.is_too_long {
             return Err(Unreadable::TooLong);
         }
@@ -188,7 +205,7 @@ impl Records {
 impl Begun {
     /// Whether all of it was kept.
     fn is_whole(&self) -> bool {
-        !self.is_too_long && !self.has_too_many_fields
+        !self.is_too_long && !self.has_too_many_fields && !self.has_open_quote
     }
 
     /// Nothing more of the record is kept, nor is what was.
@@ -248,6 +265,28 @@ mod tests {
         let text = b"email,name\na@b.c,Doe, John\nb@b.c,\xff\xfe\nc@b.c,Cid\n";
         assert_eq!(cut(text, 7), ["Fields(3)", "NotUtf8", "c@b.c|Cid"]);
         assert_eq!(cut(b"mail,name\na@b.c,Ada", 7), ["-|Ada"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_never_closed_is_told_of() {
+        let long = "x".repeat(2 * MAX_LINE_BYTES);
+        for (text, before) in [
+            ("name,email\nAda,a@b.c\n\"Bob,b@b.c\nCid,c@b.c\n", &["a@b.c|Ada"][..]),
+            ("email,name\n\"", &[]),
+            ("email,name\na@b.c,\"Ada \"\"King\"\"", &[]),
+            (&format!("email,name\na@b.c,\"{long}\n"), &[]),
+        ] {
+            for size in [1, 7, text.len()] {
+                let expected = [before, &["OpenQuote"]].concat();
+                assert_eq!(cut(text.as_bytes(), size), expected, "{text}");
+            }
+        }
+        for text in ["email,\"name", "\"email,name\na@b.c,Ada\n"] {
+            let told = cut(text.as_bytes(), 3);
+            assert!(told[0].contains("never closed") && told.len() == 1, "{told:?}");
+        }
+        assert_eq!(cut(b"email,name\na@b.c,\"Ada\"", 5), ["a@b.c|Ada"]);
+        assert_eq!(cut(b"email,name\na@b.c,Ada \"King", 5), ["a@b.c|Ada \"King"]);
     }
 
     #[test]
