@@ -38,10 +38,19 @@ impl Raw {
 
     /// Reads on until the connection ends, in whatever way, and tells how many bytes that were.
     pub(crate) async fn ends_within(&mut self, patience: Duration) -> usize {
+        self.rest_within(patience).await.len()
+    }
+
+    /// What still comes until the connection ends.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        self.rest_within(PATIENCE).await
+    }
+
+    async fn rest_within(&mut self, patience: Duration) -> Vec<u8> {
         let mut rest = Vec::new();
         // A connection that was reset ends with an error, and what came before it counts.
         let _ = timeout(patience, self.0.read_to_end(&mut rest)).await.expect("the connection ends");
-        rest.len()
+        rest
     }
 
     /// Whether the connection has ended, as far as can be told without reading.

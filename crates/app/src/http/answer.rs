@@ -6,7 +6,7 @@ use std::rc::Rc;
 use actix_web::body::{BoxBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::header::{HeaderMap, HeaderName, HeaderValue, ORIGIN};
-use actix_web::http::{ConnectionType, Method, StatusCode};
+use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::{Error, HttpResponse, ResponseError};
 use roster_domain::chain;
@@ -16,11 +16,12 @@ use super::Shared;
 use super::coding::Compression;
 use super::cross_origin::{self, CrossOrigin};
 use super::error::ApiError;
+use super::framing::{Framing, close};
 use super::guarded::guard;
 use super::lifecycle::Lifecycle;
 use super::limits::{Busy, Limits};
 use super::measured::Measured;
-use super::methods::{accept_patch, allow_options, is_offer};
+use super::methods::{accept_patch, accept_patch_instead, allow_options, is_offer};
 use super::observed::Observed;
 use super::panic::without_panic;
 use super::path::without_final_slash;
@@ -54,15 +55,16 @@ impl Surroundings {
         let compression = Compression::of(request.headers());
         let origin = request.headers().get(ORIGIN).cloned();
         without_final_slash(&mut request);
+        let framing = Framing::of(&mut request);
         // In a box, as all that is around it would have room for it, and be copied with it.
         let work = Box::pin(async { compression.compress(next.call(request).await?).await });
         let answered = observed.within(clock.within(without_panic(work))).await;
         let unanswered = |error: &Error| {
             let to_pages = self.cross_origin.told(origin.as_ref());
-            Box::new(Unanswered::new(error, id.clone(), &self.lifecycle, to_pages))
+            Box::new(Unanswered::new(error, id.clone(), framing, &self.lifecycle, to_pages))
         };
         let answer = observed.in_scope(|| match answered {
-            Ok(Ok(response)) => Ok(complete(response, &id, &self.lifecycle)),
+            Ok(Ok(response)) => Ok(complete(response, &id, framing, &self.lifecycle)),
             Ok(Err(error)) => Err(unanswered(&error)),
             Err(late) => Err(unanswered(&late.into())),
         });
@@ -77,9 +79,11 @@ impl Surroundings {
 fn complete(
     mut response: ServiceResponse<BoxBody>,
     id: &RequestId,
+    framing: Framing,
     lifecycle: &Lifecycle,
 ) -> ServiceResponse<BoxBody> {
     allow_options(&mut response);
+    accept_patch_instead(&mut response);
     let status = response.status();
     let mut response = if is_offer(&response) {
         let mut answer = HttpResponse::NoContent();
@@ -100,16 +104,11 @@ fn complete(
     let headers = response.headers_mut();
     headers.insert(X_REQUEST_ID, id.to_header_value());
     guard(&method, headers);
+    framing.frame(&mut response);
     if lifecycle.is_stopping() {
         close(response.response_mut());
     }
     response
-}
-
-/// Sends the client elsewhere with its next request (RFC 9112 §9.6). The header is the framework's to write: it
-/// leaves out one that is written here.
-fn close<B>(response: &mut HttpResponse<B>) {
-    response.head_mut().set_connection_type(ConnectionType::Close);
 }
 
 /// What to say of an error: what it is, where it is one of ours, else what its status says.
@@ -129,6 +128,7 @@ fn problem_of(error: Option<&Error>, status: StatusCode) -> Problem {
 struct Unanswered {
     problem: Problem,
     id: RequestId,
+    framing: Framing,
     is_last: bool,
     /// What the layers that it does not go through would have added.
     headers: Vec<(HeaderName, HeaderValue)>,
@@ -138,13 +138,14 @@ impl Unanswered {
     fn new(
         error: &Error,
         id: RequestId,
+        framing: Framing,
         lifecycle: &Lifecycle,
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Self {
         let status = error.as_response_error().status_code();
         // What the rest of a body that comes too late would be is nothing to wait for (RFC 9110 §15.5.9).
         let is_last = lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT;
-        Self { problem: problem_of(Some(error), status), id, is_last, headers }
+        Self { problem: problem_of(Some(error), status), id, framing, is_last, headers }
     }
 }
 
@@ -165,6 +166,7 @@ impl ResponseError for Unanswered {
         for (name, value) in self.headers.clone() {
             response.headers_mut().append(name, value);
         }
+        self.framing.frame_whole(&mut response);
         if self.is_last {
             close(&mut response);
         }

@@ -27,11 +27,22 @@ pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {
 /// Adds to what a resource offers the forms of a patch that it takes (RFC 5789 §3.1).
 pub(super) fn accept_patch<B>(offer: &mut ServiceResponse<B>) {
     let methods = offer.headers().get(ALLOW).and_then(|methods| methods.to_str().ok()).unwrap_or_default();
-    // Users alone are patched.
-    if methods.split(", ").any(|method| method == Method::PATCH)
-        && let Ok(forms) = HeaderValue::try_from(PatchUserRequest::MEDIA_TYPES.join(", "))
-    {
-        offer.headers_mut().insert(ACCEPT_PATCH, forms);
+    if methods.split(", ").any(|method| method == Method::PATCH) {
+        tell_forms_of_patches(offer);
+    }
+}
+
+/// Adds them to the answer to a patch of another form (RFC 5789 §2.2).
+pub(super) fn accept_patch_instead<B>(refused: &mut ServiceResponse<B>) {
+    if refused.status() == StatusCode::UNSUPPORTED_MEDIA_TYPE && refused.request().method() == Method::PATCH {
+        tell_forms_of_patches(refused);
+    }
+}
+
+/// Users alone are patched.
+fn tell_forms_of_patches<B>(response: &mut ServiceResponse<B>) {
+    if let Ok(forms) = HeaderValue::try_from(PatchUserRequest::MEDIA_TYPES.join(", ")) {
+        response.headers_mut().insert(ACCEPT_PATCH, forms);
     }
 }
 

@@ -16,6 +16,7 @@ mod error;
 mod events;
 mod explained;
 mod export;
+mod framing;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod guarded;
