@@ -96,12 +96,18 @@ async fn a_body_of_another_type_is_unsupported(roster: Roster) {
         ] {
             let answer = roster.request(method, path).body(other, body.clone()).await;
             answer.error(415, "unsupported_media_type");
+            let patches: &[_] = &["application/merge-patch+json, application/json"];
+            assert_eq!(answer.all("accept-patch"), if method == "PATCH" { patches } else { &[] });
         }
+        let packed = roster.request(method, path).body("application/json", body.clone());
+        let packed = packed.header("Content-Encoding", "gzip").await;
+        packed.error(415, "unsupported_media_type");
+        assert_eq!(packed.header("accept-encoding"), "identity");
         let answer = roster.request(method, path).untyped_body(body.clone()).await;
         answer.error(415, "unsupported_media_type");
     }
-    let typed = roster.request("POST", USERS).body("application/json; charset=utf-8", body.clone()).await;
-    typed.user(201);
+    let typed = roster.request("POST", USERS).body("application/json; charset=utf-8", body.clone());
+    typed.header("Content-Encoding", " , identity").await.user(201);
 }
 
 async fn an_answer_of_another_type_is_not_acceptable(roster: Roster) {

@@ -100,7 +100,8 @@ pub(super) fn codings(headers: &HeaderMap) -> Vec<String> {
     let lines = headers.get_all(header::CONTENT_ENCODING);
     let codings = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
     let codings = codings.map(|coding| String::from_utf8_lossy(coding.trim_ascii()).to_ascii_lowercase());
-    codings.filter(|coding| coding != "identity").collect()
+    // An element that is empty is none (RFC 9110 §5.6.1.2).
+    codings.filter(|coding| !coding.is_empty() && coding != "identity").collect()
 }
 
 /// Whether a client would rather have gzip than a body as it is (RFC 9110 §12.5.3). Only who names it gets it.

@@ -8,13 +8,16 @@ use actix_web::middleware::Condition;
 
 use super::idempotency::IDEMPOTENCY_REPLAYED;
 use super::limits::{RATE_LIMIT, RATE_LIMIT_POLICY};
+use super::methods::ACCEPT_PATCH;
 use super::position::ROSTER_POSITION;
 use super::problem::{Code, Problem};
 use super::request_id::X_REQUEST_ID;
 use crate::config::Origin;
 
 /// What of an answer pages may read, beside what they always may.
-const READABLE: [HeaderName; 12] = [
+const READABLE: [HeaderName; 14] = [
+    header::ACCEPT_ENCODING,
+    ACCEPT_PATCH,
     header::ALLOW,
     header::CONTENT_DISPOSITION,
     header::ETAG,

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::WWW_AUTHENTICATE;
+use actix_web::http::header::{ACCEPT_ENCODING, HeaderValue, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use roster_domain::{DomainError, Violation, Violations};
 use thiserror::Error;
@@ -25,6 +25,9 @@ pub(crate) enum ApiError {
     /// What was sent, and as what it would be taken.
     #[error("{sent} is not taken here; send {taken}")]
     UnsupportedMediaType { sent: String, taken: String },
+    /// The one coding that a body may have here, beside none.
+    #[error("A body with this Content-Encoding is not taken here; send it as {}", as_taken(.0))]
+    UnsupportedContentCoding(&'static str),
     /// The forms that there are.
     #[error("This resource has no other form than {0}")]
     NotAcceptable(&'static str),
@@ -76,7 +79,9 @@ impl ApiError {
         match self {
             Self::Domain(error) => code_of(error),
             Self::Malformed(_) => Code::MalformedRequest,
-            Self::UnsupportedMediaType { .. } => Code::UnsupportedMediaType,
+            Self::UnsupportedMediaType { .. } | Self::UnsupportedContentCoding(_) => {
+                Code::UnsupportedMediaType
+            }
             Self::NotAcceptable(_) => Code::NotAcceptable,
             Self::PayloadTooLarge(_) | Self::LineTooLarge(_) => Code::PayloadTooLarge,
             Self::NoSuchRoute(_) => Code::NotFound,
@@ -90,6 +95,10 @@ impl ApiError {
             Self::Panicked => Code::Internal,
         }
     }
+}
+
+fn as_taken(coding: &str) -> String {
+    if coding == "identity" { "it is".to_owned() } else { format!("it is, or in {coding}") }
 }
 
 fn code_of(error: &DomainError) -> Code {
@@ -128,6 +137,7 @@ impl From<&ApiError> for Problem {
             ApiError::Panicked => Self::internal(),
             ApiError::Malformed(_)
             | ApiError::UnsupportedMediaType { .. }
+            | ApiError::UnsupportedContentCoding(_)
             | ApiError::NotAcceptable(_)
             | ApiError::PayloadTooLarge(_)
             | ApiError::LineTooLarge(_)
@@ -182,12 +192,15 @@ impl ResponseError for ApiError {
         self.code().status()
     }
 
-    /// The status, and what is asked of whom it refuses: the layer around all resources, which knows the
+    /// The status, and what is asked of whom it refuses, or would be taken: the layer around all resources, which knows the
     /// request's id, makes the body.
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.status_code());
         if let Some(challenge) = challenge(self) {
             response.headers_mut().insert(WWW_AUTHENTICATE, challenge);
+        }
+        if let Self::UnsupportedContentCoding(taken) = self {
+            response.headers_mut().insert(ACCEPT_ENCODING, HeaderValue::from_static(taken));
         }
         response
     }

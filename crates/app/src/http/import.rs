@@ -95,7 +95,7 @@ fn is_gzip(request: &HttpRequest) -> Result<bool, ApiError> {
     match coding::codings(request.headers()).as_slice() {
         [] => Ok(false),
         [coding] if matches!(coding.as_str(), "gzip" | "x-gzip") => Ok(true),
-        _ => Err(not_taken("A body with this Content-Encoding", &["gzip", "none"])),
+        _ => Err(ApiError::UnsupportedContentCoding("gzip")),
     }
 }
 

@@ -68,7 +68,7 @@ fn check_head(request: &HttpRequest, accepted: &[&'static str]) -> Result<Option
         return Ok(None);
     }
     if !codings(request.headers()).is_empty() {
-        return Err(not_taken("A body with this Content-Encoding", accepted));
+        return Err(ApiError::UnsupportedContentCoding("identity"));
     }
     let media_type = request.content_type().trim();
     let known = accepted.iter().find(|accepted| media_type.eq_ignore_ascii_case(accepted));

@@ -8,7 +8,7 @@ use actix_web::http::{Method, StatusCode};
 use super::json::Body;
 use super::users::PatchUserRequest;
 
-const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
+pub(super) const ACCEPT_PATCH: HeaderName = HeaderName::from_static("accept-patch");
 
 /// Adds `OPTIONS` to the methods that a resource says it takes: it is answered for all of them.
 pub(super) fn allow_options<B>(response: &mut ServiceResponse<B>) {

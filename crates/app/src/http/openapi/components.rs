@@ -36,7 +36,7 @@ fn bearer() -> SecurityScheme {
     SecurityScheme::Http(bearer.build())
 }
 
-fn headers() -> [(&'static str, Header); 11] {
+fn headers() -> [(&'static str, Header); 13] {
     [
         (
             "WWW-Authenticate",
@@ -73,6 +73,14 @@ fn headers() -> [(&'static str, Header); 11] {
         (
             "Retry-After",
             header("After how many seconds the same request may succeed.", integer("", 1).build()),
+        ),
+        (
+            "Accept-Encoding",
+            header("How a body may be coded, where it is refused for its coding.", text("").build()),
+        ),
+        (
+            "Accept-Patch",
+            header("As what a patch may come, where it is refused for its type.", text("").build()),
         ),
         (
             "RateLimit",

@@ -9,7 +9,7 @@ use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder, PathsBuilde
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::response::{Response, ResponseBuilder};
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{Paths, Ref, Required};
+use utoipa::openapi::{Paths, Ref, RefOr, Required};
 
 use crate::access::{Scope, Scopes};
 use crate::http::BASE_PATH;
@@ -19,7 +19,13 @@ use crate::http::problem::{Code, Problem};
 pub(super) const BEARER: &str = "bearer";
 
 /// What every operation can end in.
-const ALWAYS: [Code; 2] = [Code::Internal, Code::Unavailable];
+const ALWAYS: [Code; 1] = [Code::Internal];
+
+/// What every operation of the API can end in.
+const LIMITED: [Code; 2] = [Code::RateLimited, Code::Unavailable];
+
+/// What every answer of the API may have.
+const LIMITS: [&str; 2] = ["RateLimit", "RateLimit-Policy"];
 
 /// What a body can be refused for.
 pub(super) const BODY: [Code; 5] = [
@@ -100,11 +106,28 @@ impl Described {
     }
 }
 
+/// Says which headers answers of an operation may have.
+fn tell<'a>(answers: impl Iterator<Item = &'a mut RefOr<Response>>, headers: &[&str]) {
+    for answer in answers {
+        if let RefOr::T(answer) = answer {
+            answer.headers.extend(headers.iter().map(|name| ((*name).to_owned(), RefOr::Ref(header(name)))));
+        }
+    }
+}
+
 /// Puts an operation where it is.
 pub(super) fn at(paths: &mut Paths, method: HttpMethod, path: &str, described: Described) {
     let is_limited = path.starts_with(BASE_PATH);
-    let described = if is_limited { described.failing(&[Code::RateLimited]) } else { described };
-    paths.add_path_operation(path, vec![method], described.build());
+    let described = if is_limited { described.failing(&LIMITED) } else { described };
+    let mut operation = described.build();
+    let answers = &mut operation.responses.responses;
+    if is_limited {
+        tell(answers.values_mut(), &LIMITS);
+    }
+    if method == HttpMethod::Patch {
+        tell(answers.get_mut("415").into_iter(), &["Accept-Patch"]);
+    }
+    paths.add_path_operation(path, vec![method], operation);
 }
 
 /// No paths yet.
@@ -142,7 +165,7 @@ fn problem(codes: &[Code]) -> Response {
     let response = response.header_ref("X-Request-Id", header("X-Request-Id"));
     let told = |code: &Code| match code {
         Code::Unauthenticated | Code::Forbidden => &["WWW-Authenticate"][..],
-        Code::RateLimited => &["Retry-After", "RateLimit", "RateLimit-Policy"],
+        Code::UnsupportedMediaType => &["Accept-Encoding"],
         code if code.is_passing() => &["Retry-After"],
         _ => &[],
     };

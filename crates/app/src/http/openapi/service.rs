@@ -9,6 +9,7 @@ use utoipa::openapi::schema::{ComponentsBuilder, ObjectBuilder, Type};
 use super::operation::{answer, at, empty, operation};
 use super::rules::text;
 use crate::http::health::HealthResponse;
+use crate::http::problem::Code;
 
 const TAG: &str = "service";
 
@@ -31,7 +32,8 @@ pub(super) fn ops(paths: &mut Paths) {
         "/readyz",
         operation("getReadiness", TAG, "Ask whether the program should be sent requests")
             .about("It should not while its store does not answer, or once it was told to stop.")
-            .answering(200, answer("It should; what is away that it can do without is named", "Health")),
+            .answering(200, answer("It should; what is away that it can do without is named", "Health"))
+            .failing(&[Code::Unavailable]),
     );
     at(
         paths,

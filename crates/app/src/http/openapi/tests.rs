@@ -144,6 +144,22 @@ async fn every_status_and_header_of_an_answer_is_documented() {
     }
 }
 
+#[test]
+fn what_is_limited_tells_what_is_left_and_can_be_refused_for_a_while() {
+    let document = document();
+    for (path, method, operation) in operations(&document) {
+        let is_limited = path.starts_with(BASE_PATH);
+        let answers = operation["responses"].as_object().unwrap();
+        for (status, answer) in answers {
+            for name in ["RateLimit", "RateLimit-Policy"] {
+                assert_eq!(answer["headers"][name].is_object(), is_limited, "{method} {path}: {status}");
+            }
+        }
+        assert_eq!(answers.contains_key("429"), is_limited, "{method} {path}");
+        assert_eq!(answers.contains_key("503"), is_limited || path == "/readyz", "{method} {path}");
+    }
+}
+
 /// What an operation says that it takes; `None` where everyone may.
 fn scopes(operation: &Value) -> Option<Vec<Scope>> {
     let [requirement] = operation["security"].as_array()?.as_slice() else {
