@@ -18,6 +18,7 @@ suite![
     a_batch_with_one_bad_event_has_no_effect_at_all,
     a_batch_tells_what_is_wrong_with_each_of_its_events,
     a_batch_tells_no_more_than_a_hundred_rules_that_it_breaks,
+    what_no_value_can_be_made_of_is_told_by_its_index,
     an_empty_batch_is_taken,
     an_event_or_a_batch_comes_by_its_media_type,
     what_is_no_event_is_told,
@@ -240,6 +241,20 @@ async fn a_batch_tells_no_more_than_a_hundred_rules_that_it_breaks(roster: Roste
     let answer = tell_all(&roster, &events).await;
     let told = answer.error(422, "validation")["errors"].as_array().expect("rules are told").clone();
     assert_eq!((told.len(), &told[0]["field"]), (100, &json!("[1].specversion")));
+    assert_eq!(people(&roster).await, []);
+}
+
+async fn what_no_value_can_be_made_of_is_told_by_its_index(roster: Roster) {
+    let (good, odd) = (saved("1", "ada", "Ada").to_string(), saved("2", "bob", "Bob").to_string());
+    let deep = format!("{{\"x\":{}{},", "[".repeat(500), "]".repeat(500));
+    for odd in
+        [odd.replace("Bob", "B\\ud800"), odd.replacen('{', "{\"x\":1e999,", 1), odd.replacen('{', &deep, 1)]
+    {
+        let batch = roster.request("POST", EVENTS).body(BATCH, format!("[{good},{odd}]")).await;
+        batch.violated_fields(&["[1].body"]);
+        let one = roster.request("POST", EVENTS).body("application/cloudevents+json", odd).await;
+        one.violated_fields(&["body"]);
+    }
     assert_eq!(people(&roster).await, []);
 }
 

@@ -6,7 +6,7 @@ use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
 use roster_domain::services::FeedPage;
 use roster_domain::{Event, FeedLimit, InboundEvent, Position, Violation, Violations};
-use serde_json::Value;
+use serde_json::value::RawValue;
 
 use super::BASE_PATH;
 use super::accept;
@@ -141,21 +141,27 @@ impl Body for InboundRequest {
     const MEDIA_TYPES: &'static [&'static str] = &[STRUCTURED, BATCH];
 
     fn read(media_type: &str, body: &[u8]) -> Result<Self, ApiError> {
-        let body = json::parse(body)?;
-        match (media_type == BATCH, &body) {
-            (true, Value::Array(events)) => Ok(Self(batch(events)?)),
-            (true, _) => Err(Violation::new("body", "Request body must be a JSON array of events").into()),
-            (false, event) => Ok(Self(vec![InboundEvent::from_cloudevent(event)?])),
+        let body: &RawValue = json::parse(body)?;
+        if media_type != BATCH {
+            return Ok(Self(vec![event(body)?]));
         }
+        let events = serde_json::from_str::<Vec<&RawValue>>(body.get());
+        let no_array = |_| Violation::new("body", "Request body must be a JSON array of events");
+        Ok(Self(batch(&events.map_err(no_array)?)?))
     }
 }
 
+/// An event; or the rules that it breaks. JSON can say what is no value (RFC 8259 §6, §8.2, §9).
+fn event(json: &RawValue) -> Result<InboundEvent, Violations> {
+    let no_value = |error| Violation::new("body", format!("Event must be JSON that has a value: {error}"));
+    InboundEvent::from_cloudevent(&serde_json::from_str(json.get()).map_err(no_value)?)
+}
+
 /// All events of a batch; or the first rules that they break, each with the index of its event, counted from 0.
-fn batch(events: &[Value]) -> Result<Vec<InboundEvent>, Violations> {
+fn batch(events: &[&RawValue]) -> Result<Vec<InboundEvent>, Violations> {
     let (mut broken, mut read) = (Violations::default(), Vec::with_capacity(events.len()));
-    for (index, event) in events.iter().enumerate() {
-        let event = InboundEvent::from_cloudevent(event);
-        read.extend(broken.take(event.map_err(|broken| broken.of_nth("Event", index))));
+    for (index, json) in events.iter().enumerate() {
+        read.extend(broken.take(event(json).map_err(|broken| broken.of_nth("Event", index))));
         if broken.iter().len() >= MOST_TOLD {
             break;
         }
