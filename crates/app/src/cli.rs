@@ -37,10 +37,10 @@ pub enum Command {
     #[command(name = "openapi")]
     OpenApi,
     /// See to events of others that can never succeed
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     DeadLetters(DeadLettersCommand),
     /// See to API tokens
-    #[command(subcommand)]
+    #[command(subcommand, arg_required_else_help = false)]
     Token(TokenCommand),
     /// Make users of the lines of a file, directly in the database
     Import(ImportArgs),
@@ -156,6 +156,12 @@ mod tests {
             assert_eq!(parse(&arguments).unwrap_err(), expected);
         }
         assert_eq!(parse(&["--colour"]).unwrap_err(), "unexpected argument '--colour' found");
+        for (command, commands) in [("token", "new, list, revoke"), ("dead-letters", "list, show, retry")] {
+            let told = format!(
+                "'roster {command}' requires a subcommand but one was not provided   [subcommands: {commands}]"
+            );
+            assert_eq!(parse(&[command]).unwrap_err(), told);
+        }
         assert!(
             parse(&["--log-format=xml"]).unwrap_err().starts_with("invalid value 'xml' for '--log-format")
         );

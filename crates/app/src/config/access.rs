@@ -34,7 +34,7 @@ pub struct AccessConfig {
     #[arg(id = "jwt-audience", long, env = "ROSTER_JWT_AUDIENCE", global = true, value_name = "AUDIENCE")]
     pub jwt_audience: Option<String>,
     /// How long keys of a URL are used before they are fetched again: so long, at the most, does one count that was
-    /// withdrawn
+    /// withdrawn, while whoever issues them answers
     #[arg(
         id = "jwks-refresh", long, env = "ROSTER_JWKS_REFRESH", global = true,
         value_parser = seconds, default_value = "300", value_name = "SECONDS"

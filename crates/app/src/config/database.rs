@@ -38,7 +38,7 @@ pub struct DatabaseConfig {
                 goes through it]"
     )]
     pub direct_url: Option<String>,
-    /// The most connections to keep: 1 ... 1024 [default: as fits the database]
+    /// The most connections to keep: 1 ... 1024 [default: 4 on SQLite, 16 on PostgreSQL]
     #[arg(
         id = "database-pool-size", long, env = "ROSTER_DATABASE_POOL_SIZE", global = true,
         value_parser = pool_size, value_name = "NUMBER"

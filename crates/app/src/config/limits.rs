@@ -31,7 +31,8 @@ pub struct LimitsConfig {
         value_parser = seconds, default_value = "5", value_name = "SECONDS"
     )]
     pub request_timeout: Duration,
-    /// How long a request's head may take to arrive; then the connection is closed
+    /// How long the head of a connection's first request may take to arrive; that of a later one may take
+    /// --keep-alive more
     #[arg(
         long, env = "ROSTER_HEAD_TIMEOUT", global = true,
         value_parser = seconds, default_value = "5", value_name = "SECONDS"
