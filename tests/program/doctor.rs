@@ -16,6 +16,7 @@ suite![
     a_database_that_is_empty_is_told_and_left_empty,
     a_file_that_is_not_there_is_told_and_not_made,
     a_newer_schema_will_not_do,
+    a_schema_that_is_missing_will_not_do_for_who_does_not_migrate,
     a_database_that_is_away_will_not_do,
     a_database_that_takes_no_writes_will_not_do,
     a_broker_is_looked_at_with_its_streams_and_none_is_made,
@@ -104,6 +105,17 @@ async fn a_newer_schema_will_not_do(roster: Roster) {
     let exit = doctor(database).run().await;
     let (schema, told) = verdict(&exit, "schema");
     assert!(exit.code == Some(1) && schema == "failed" && told.contains("newer"), "{exit:?}");
+    // Whoever does not migrate serves with that.
+    let exit = doctor(database).and(["--migrate=false"]).run().await;
+    let (schema, told) = verdict(&exit, "schema");
+    assert!(exit.code == Some(0) && schema == "warning" && told.contains("newer"), "{exit:?}");
+}
+
+async fn a_schema_that_is_missing_will_not_do_for_who_does_not_migrate(database: Database) {
+    let serving = Program::with(["--database-url", database.url(), "--migrate=false"]).and(FREE).run().await;
+    assert_eq!(serving.code, Some(2), "{serving:?}");
+    let exit = doctor(&database).and(["--migrate=false"]).run().await;
+    assert_eq!((exit.code, verdict(&exit, "schema").0), (Some(1), "failed"), "{exit:?}");
 }
 
 async fn a_database_that_is_away_will_not_do() {

@@ -12,7 +12,9 @@ use roster_domain::ports::{
 };
 use roster_domain::services::{DirectoryService, FeedService, ImportService, InboundService, UserService};
 use roster_events_nats::{Nats, NatsConfig, SetupError as NatsSetupError};
-use roster_storage_postgres::{Postgres, PostgresConfig, SetupError as PostgresSetupError};
+use roster_storage_postgres::{
+    Postgres, PostgresConfig, PostgresExamination, SetupError as PostgresSetupError,
+};
 use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
 use crate::clock::SystemClock;
@@ -126,9 +128,10 @@ pub async fn examinations(config: &Config) -> Vec<Examined> {
 
 fn store_to_examine(config: &DatabaseConfig) -> Examined {
     Ok(match &config.url {
-        DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config))),
+        DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config), config.migrate)),
         DatabaseUrl::Postgres(url) => {
-            Box::new(Postgres::new(postgres(url, config)).map_err(refused_by_postgres)?)
+            let examination = PostgresExamination::of(postgres(url, config), config.migrate);
+            Box::new(examination.map_err(refused_by_postgres)?)
         }
     })
 }

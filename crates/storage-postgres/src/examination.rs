@@ -9,7 +9,7 @@ use diesel_async::{AsyncConnection, AsyncPgConnection, RunQueryDsl};
 use roster_domain::ports::{Examination, Finding};
 use tokio::time::timeout;
 
-use crate::{Postgres, SetupError};
+use crate::{Postgres, PostgresConfig, SetupError};
 
 /// What a person is told of.
 const DATABASE: &str = "database";
@@ -44,18 +44,37 @@ const ASKED: &str = "SELECT current_setting('server_version') AS version, \
      current_setting('synchronous_commit') = 'off' AS loses_commits, \
      extract(epoch FROM clock_timestamp())::float8 AS now";
 
+/// A database that is not asked before somebody wants to know.
+#[derive(Clone)]
+pub struct PostgresExamination {
+    store: Postgres,
+    migrates: bool,
+}
+
+impl PostgresExamination {
+    /// The database that `config` names, for a program that does or does not bring the schema up to date as it starts.
+    ///
+    /// # Errors
+    ///
+    /// Where a setting has no meaning.
+    pub fn of(config: PostgresConfig, migrates: bool) -> Result<Self, SetupError> {
+        Ok(Self { store: Postgres::new(config)?, migrates })
+    }
+}
+
 #[async_trait]
-impl Examination for Postgres {
+impl Examination for PostgresExamination {
     async fn examine(&self) -> Vec<Finding> {
-        let servers = &self.connector.servers;
-        let mut conn = match self.connector.connect().await {
+        let connector = &self.store.connector;
+        let servers = &connector.servers;
+        let mut conn = match connector.connect().await {
             Ok(conn) => conn,
             Err(error) => return vec![Finding::failed(DATABASE, format!("{servers}: {error}"))],
         };
         match timeout(ANSWER, ask(&mut conn)).await {
             Ok(Ok((server, took))) => {
                 let (database, clock) = (server.database(servers, took), server.clock(took));
-                vec![database, schema(self.check_schema().await), clock]
+                vec![database, schema(self.store.check_schema().await, self.migrates), clock]
             }
             Ok(Err(error)) => vec![Finding::failed(DATABASE, format!("{servers}: {error}"))],
             Err(_) => {
@@ -104,11 +123,13 @@ impl Server {
     }
 }
 
-fn schema(checked: Result<Vec<String>, SetupError>) -> Finding {
+/// What is missing a start brings, if it migrates; what is newer it serves with, if it does not.
+fn schema(checked: Result<Vec<String>, SetupError>, migrates: bool) -> Finding {
     match checked.map(|mut newer| newer.pop()) {
         Ok(None) => Finding::ok(SCHEMA, "is up to date"),
-        Ok(Some(version)) => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
-        Err(behind @ SetupError::Missing { .. }) => Finding::warning(SCHEMA, behind.to_string()),
+        Ok(Some(version)) if migrates => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
+        Ok(Some(version)) => Finding::warning(SCHEMA, SetupError::Newer { version }.to_string()),
+        Err(behind @ SetupError::Missing { .. }) if migrates => Finding::warning(SCHEMA, behind.to_string()),
         Err(error) => Finding::failed(SCHEMA, error.to_string()),
     }
 }

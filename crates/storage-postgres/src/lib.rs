@@ -1,7 +1,7 @@
 //! Users and their events on PostgreSQL, for the ports `UserRepository`, `EventLog`, `Outbox`,
 //! `HealthCheck` and `Examination`.
 //!
-//! It needs a PostgreSQL server, version 12 or later, and nothing installed beside it: the driver and its
+//! It needs a PostgreSQL server, version 13 or later, and nothing installed beside it: the driver and its
 //! TLS are Rust. [`Postgres::migrate`] makes the schema.
 //!
 //! ```no_run
@@ -69,6 +69,7 @@ mod write;
 
 pub use config::PostgresConfig;
 pub use events::PgEvents;
+pub use examination::PostgresExamination;
 pub use outbox::PgOutbox;
 pub use setup::SetupError;
 pub use store::Postgres;

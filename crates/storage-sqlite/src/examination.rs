@@ -21,23 +21,27 @@ const CLOCK: &str = "clock";
 
 /// A file that is not opened before somebody asks.
 #[derive(Debug, Clone)]
-pub struct SqliteExamination(SqliteConfig);
+pub struct SqliteExamination {
+    config: SqliteConfig,
+    migrates: bool,
+}
 
 impl SqliteExamination {
-    /// The file that `config` names.
-    pub fn of(config: SqliteConfig) -> Self {
-        Self(config)
+    /// The file that `config` names, for a program that does or does not bring the schema up to date as it starts.
+    pub fn of(config: SqliteConfig, migrates: bool) -> Self {
+        Self { config, migrates }
     }
 
     fn look(&self) -> Vec<Finding> {
-        let path = &self.0.path;
-        let connector = match Connector::of(&self.0) {
+        let path = &self.config.path;
+        let connector = match Connector::of(&self.config) {
             Ok(connector) => connector,
             Err(refused) => return vec![Finding::failed(DATABASE, refused.to_string())],
         };
         if !path.exists() {
-            let told = format!("{} is not there yet: the first start makes it", path.display());
-            return vec![Finding::warning(DATABASE, told)];
+            let told = format!("{} is not there yet: the first start that migrates makes it", path.display());
+            let finding = if self.migrates { Finding::warning } else { Finding::failed };
+            return vec![finding(DATABASE, told)];
         }
         let began = Instant::now();
         let opened = connector.there().and_then(|mut conn| Ok((version(&mut conn)?, conn)));
@@ -53,16 +57,16 @@ impl SqliteExamination {
                 Finding::ok(DATABASE, format!("{told} (SQLite {version})"))
             },
         );
-        vec![database, schema(migrations::check(&mut conn)), self.clock()]
+        vec![database, schema(migrations::check(&mut conn), self.migrates), self.clock()]
     }
 
     fn why(&self, error: &Error) -> String {
-        format!("{}: {}", self.0.path.display(), chain(error))
+        format!("{}: {}", self.config.path.display(), chain(error))
     }
 
     /// The file was written by this machine's clock, or by one of a machine that it was on before.
     fn clock(&self) -> Finding {
-        let written = std::fs::metadata(&self.0.path).and_then(|file| file.modified());
+        let written = std::fs::metadata(&self.config.path).and_then(|file| file.modified());
         match written.map(|written| written.duration_since(SystemTime::now())) {
             Ok(Ok(ahead)) if ahead.as_secs() > 0 => {
                 let told = format!("the file was last written {ahead:.0?} from now: this clock is slow");
@@ -95,11 +99,13 @@ fn version(conn: &mut SqliteConnection) -> Result<String, Error> {
     Ok(found.version)
 }
 
-fn schema(checked: Result<Vec<String>, SetupError>) -> Finding {
+/// What is missing a start brings, if it migrates; what is newer it serves with, if it does not.
+fn schema(checked: Result<Vec<String>, SetupError>, migrates: bool) -> Finding {
     match checked.map(|mut newer| newer.pop()) {
         Ok(None) => Finding::ok(SCHEMA, "is up to date"),
-        Ok(Some(version)) => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
-        Err(behind @ SetupError::Missing { .. }) => Finding::warning(SCHEMA, behind.to_string()),
+        Ok(Some(version)) if migrates => Finding::failed(SCHEMA, SetupError::Newer { version }.to_string()),
+        Ok(Some(version)) => Finding::warning(SCHEMA, SetupError::Newer { version }.to_string()),
+        Err(behind @ SetupError::Missing { .. }) if migrates => Finding::warning(SCHEMA, behind.to_string()),
         Err(error) => Finding::failed(SCHEMA, error.to_string()),
     }
 }
