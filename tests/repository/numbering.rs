@@ -2,7 +2,7 @@
 
 use std::time::Instant;
 
-use roster_domain::ports::{EventLog, UserRepository};
+use roster_domain::ports::{EventLog, Outbox, UserRepository};
 use roster_domain::{Commit, Email, Name, NewUser, Position, Timestamp};
 use roster_storage_postgres::{Postgres, PostgresConfig};
 
@@ -12,6 +12,8 @@ suite![
     a_backlog_is_numbered_whatever_is_known_of_the_table,
     an_event_that_is_committed_late_is_numbered_then,
     what_was_rolled_back_leaves_no_gap,
+    events_are_numbered_and_forgotten_though_others_subscribe_to_their_table,
+    events_are_numbered_after_a_move_to_another_server,
 ];
 
 /// Records so many events in one statement, as of users who are made.
@@ -91,4 +93,53 @@ async fn what_was_rolled_back_leaves_no_gap(OnPostgres(database): OnPostgres) {
     let events = store.events().read(Position::START, 100).await.expect("events can be read");
     let positions: Vec<_> = events.iter().map(|event| event.position.get()).collect();
     assert_eq!(positions, [1, 2, 3, 4, 5]);
+}
+
+/// Seen to fail where the table did not say by what its rows are told apart.
+async fn events_are_numbered_and_forgotten_though_others_subscribe_to_their_table(
+    OnPostgres(database): OnPostgres,
+) {
+    let store = store(&database).await;
+    database.execute("CREATE PUBLICATION everything FOR ALL TABLES").await;
+    create(&store, "ada").await;
+    assert_eq!(sequence(&store).await, 1);
+    let outbox = store.outbox();
+    let newest = store.events().newest().await.expect("it can be read");
+    outbox.mark_published(Position::START, newest, Vec::new()).await.expect("it can be marked");
+    let later = Timestamp::from_micros(2).expect("it is in range");
+    assert_eq!(outbox.prune_events(later, 10).await.expect("it can be forgotten"), 1);
+}
+
+/// Seen to fail where what the old server said of its transactions was believed, or where its sequence was.
+async fn events_are_numbered_after_a_move_to_another_server(OnPostgres(database): OnPostgres) {
+    let moves = [
+        "UPDATE event_counter SET drawn_by = '5000000000'",
+        "SELECT setval('events_id_seq', 2)",
+        "SELECT setval('events_id_seq', 1); UPDATE event_counter SET drawn = 1000000",
+    ];
+    for (nth, moved) in moves.into_iter().enumerate() {
+        let before = store(&database).await;
+        let events = before.events();
+        for user in 0..10 {
+            create(&before, &format!("before{nth}-{user}")).await;
+            events.sequence().await.expect("committed events get their positions");
+        }
+        database.execute(moved).await;
+
+        let after = store(&database).await;
+        let events = after.events();
+        for (round, count) in [15, 1, 1].into_iter().enumerate() {
+            for user in 0..count {
+                create(&after, &format!("after{nth}-{round}-{user}")).await;
+            }
+            let numbered = events.sequence().await.expect("committed events get their positions");
+            assert_eq!(numbered, count, "{moved}");
+        }
+        let (server, name) = database.server();
+        let client = server.client(name).await.expect("the server answers");
+        let begun = "SELECT drawn_by <= pg_current_xact_id() AND greatest(settled, drawn) <= last_value \
+                     FROM event_counter, events_id_seq";
+        let begun: bool = client.query_one(begun, &[]).await.expect("it can be read").get(0);
+        assert!(begun, "it goes by what another server said, after {moved}");
+    }
 }

@@ -1,6 +1,7 @@
 //! The events that writes record, and the feed that is made of them.
 
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -25,12 +26,14 @@ use crate::schema::{event_counter, events};
 pub struct PgEvents {
     pub(crate) pool: Pool,
     pub(crate) pipelines: Arc<Pipelines>,
+    /// Whether it has numbered nothing yet.
+    pub(crate) is_first: Arc<AtomicBool>,
 }
 
 #[async_trait]
 impl EventLog for PgEvents {
     async fn sequence(&self) -> Result<usize, EventLogError> {
-        Ok(number(&self.pool).await?)
+        Ok(number(&self.pool, &self.is_first).await?)
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {

@@ -1,5 +1,7 @@
 //! How committed events get their positions.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,11 +16,13 @@ use crate::transaction::Unit;
 /// time-out nor holds up others.
 const BATCH: i64 = 5_000;
 
-/// Gives positions to the events that have none, and tells how many those were.
-pub(crate) async fn number(pool: &Pool) -> Result<usize, Error> {
+/// Gives positions to the events that have none, and tells how many those were. Where the program has not done so yet,
+/// `is_first` says so, and says it no more afterwards.
+pub(crate) async fn number(pool: &Pool, is_first: &AtomicBool) -> Result<usize, Error> {
     let mut all = 0;
-    while pool.read(has_unnumbered, ()).await? {
-        let numbered = pool.commit(Number).await?;
+    while pool.read(has_unnumbered, is_first.load(Ordering::Relaxed)).await? {
+        let numbered = pool.commit(Number { is_first: is_first.load(Ordering::Relaxed) }).await?;
+        is_first.store(false, Ordering::Relaxed);
         all += numbered;
         // Under steady writes there is always one more: what was there is done, and is to be told.
         if numbered < usize::try_from(BATCH).unwrap_or(usize::MAX) {
@@ -30,12 +34,12 @@ pub(crate) async fn number(pool: &Pool) -> Result<usize, Error> {
 
 /// Whether there is anything to number. Asked first, as numbering locks a row, and so writes, whatever it
 /// finds.
-async fn has_unnumbered(conn: &mut AsyncPgConnection, (): ()) -> Result<bool, Error> {
+async fn has_unnumbered(conn: &mut AsyncPgConnection, is_first: bool) -> Result<bool, Error> {
     let first = diesel::sql_query(
-        "SELECT FROM events WHERE position IS NULL AND id > (SELECT settled FROM event_counter) \
-         ORDER BY id LIMIT 1",
+        "SELECT FROM events WHERE position IS NULL \
+             AND id > (SELECT CASE WHEN $1 THEN 0 ELSE settled END FROM event_counter) ORDER BY id LIMIT 1",
     );
-    Ok(PlannedAnew(first).execute(conn).await? > 0)
+    Ok(PlannedAnew(first.bind::<Bool, _>(is_first)).execute(conn).await? > 0)
 }
 
 /// Gives positions to committed events.
@@ -53,7 +57,12 @@ async fn has_unnumbered(conn: &mut AsyncPgConnection, (): ()) -> Result<bool, Er
 ///
 /// Whatever is settled next was drawn before a transaction that numbered. Whoever drew it had written before, and so
 /// has an older id than that transaction; once none of those is under way, all that they committed can be seen.
-struct Number;
+///
+/// A program that begins takes nothing for settled: the database may have been moved to another server or restored
+/// there, with what the old one said of its transactions, and a sequence that begins anew.
+struct Number {
+    is_first: bool,
+}
 
 /// How far numbering has come.
 #[derive(QueryableByName)]
@@ -79,6 +88,7 @@ impl Unit for Number {
              FROM event_counter FOR UPDATE",
         );
         let before: Counter = Prepared(begin).get_result(conn).await?;
+        let settled = if self.is_first { 0 } else { before.settled };
         let number = diesel::sql_query(
             "UPDATE events SET position = numbered.position FROM ( \
                  SELECT place, $1 + row_number() OVER (ORDER BY id) AS position FROM ( \
@@ -87,16 +97,18 @@ impl Unit for Number {
                  ) AS waiting \
              ) AS numbered WHERE events.ctid = numbered.place",
         );
-        let number = number.bind::<BigInt, _>(before.last).bind::<BigInt, _>(before.settled);
+        let number = number.bind::<BigInt, _>(before.last).bind::<BigInt, _>(settled);
         let numbered = PlannedAnew(number.bind::<BigInt, _>(BATCH)).execute(conn).await?;
         let count = i64::try_from(numbered).unwrap_or(i64::MAX);
-        let (last, settles) = (before.last.saturating_add(count), before.is_settled && count < BATCH);
+        let last = before.last.saturating_add(count);
+        let settles = before.is_settled && !self.is_first && count < BATCH;
         let end = diesel::sql_query(
-            "UPDATE event_counter SET last = $1, settled = CASE WHEN $2 THEN drawn ELSE settled END, \
-                 drawn = CASE WHEN $2 THEN $3 ELSE drawn END, \
-                 drawn_by = CASE WHEN $2 THEN pg_current_xact_id() ELSE drawn_by END",
+            "UPDATE event_counter SET last = $1, settled = CASE WHEN $2 THEN drawn ELSE $3 END, \
+                 drawn = CASE WHEN $2 OR $4 THEN $5 ELSE drawn END, \
+                 drawn_by = CASE WHEN $2 OR $4 THEN pg_current_xact_id() ELSE drawn_by END",
         );
-        let end = end.bind::<BigInt, _>(last).bind::<Bool, _>(settles).bind::<BigInt, _>(drawn.id);
+        let end = end.bind::<BigInt, _>(last).bind::<Bool, _>(settles).bind::<BigInt, _>(settled);
+        let end = end.bind::<Bool, _>(self.is_first).bind::<BigInt, _>(drawn.id);
         Prepared(end).execute(conn).await?;
         Ok(numbered)
     }

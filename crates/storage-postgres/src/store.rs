@@ -109,7 +109,11 @@ impl Postgres {
 
     /// The events in this database.
     pub fn events(&self) -> PgEvents {
-        PgEvents { pool: self.pool.clone(), pipelines: self.pipelines.clone() }
+        PgEvents {
+            pool: self.pool.clone(),
+            pipelines: self.pipelines.clone(),
+            is_first: Arc::new(true.into()),
+        }
     }
 
     /// How far the events in this database were told to others.
