@@ -3,7 +3,7 @@
 use roster_domain::UserId;
 use rustix::process::Signal;
 
-use crate::kit::{Backend, Database, Http, OnSqlite, Output, Program, USERS, suite};
+use crate::kit::{Backend, Database, Http, OnPostgres, OnSqlite, Output, Program, USERS, suite};
 
 suite![
     the_start_tells_where_it_listens_where_its_data_are_and_what_to_try,
@@ -16,6 +16,7 @@ suite![
     a_start_without_migrations_leaves_the_database_alone,
     a_start_without_migrations_serves_a_migrated_database,
     a_file_of_a_newer_schema_is_refused,
+    a_database_that_cannot_hold_every_name_is_refused,
     ten_instances_may_start_at_once_on_an_empty_database,
 ];
 
@@ -130,6 +131,22 @@ async fn a_file_of_a_newer_schema_is_refused(OnSqlite(database): OnSqlite) {
     let exit = Program::serving(&database).run().await;
     assert_ne!(exit.code, Some(0));
     assert_eq!(exit.stderr.lines().filter(|line| line.contains("newer")).count(), 1, "{exit:?}");
+}
+
+/// Seen to fail where a name with a letter that the database lacks was answered with 503, each time it came.
+async fn a_database_that_cannot_hold_every_name_is_refused(OnPostgres(database): OnPostgres) {
+    let (server, name) = database.server();
+    let latin = format!("{name}_latin");
+    let made = format!("CREATE DATABASE {latin} TEMPLATE template0 ENCODING 'LATIN1' LOCALE 'C'");
+    server.execute(&made).await.expect("it can be made");
+    let url = server.url(&latin);
+    let run = |command| Program::with([command, "--database-url", url.as_str(), "--listen", "127.0.0.1:0"]);
+    for (command, code) in [("serve", 2), ("migrate", 2), ("doctor", 1)] {
+        let exit = run(command).run().await;
+        let told = format!("{}{}", exit.stdout, exit.stderr);
+        assert!(exit.code == Some(code) && told.contains("is encoded in LATIN1"), "{exit:?}");
+    }
+    server.drop_database(&latin).await;
 }
 
 async fn ten_instances_may_start_at_once_on_an_empty_database(database: Database) {

@@ -1,14 +1,17 @@
 //! A newer version of Roster has changed the schema, while this one is at work. As long as it added to it, and
 //! took nothing away, this one goes on.
 
-use futures_util::future::join_all;
+use std::time::Duration;
 
-use crate::kit::{Backend, Database, Program, USERS, Writers, all_users, suite};
+use futures_util::future::{join, join_all};
+
+use crate::kit::{Backend, Database, OnPostgres, Program, USERS, Writers, all_users, suite};
 
 suite![
     a_program_at_work_goes_on_when_a_newer_one_migrates,
     a_program_that_does_not_migrate_starts_on_a_newer_schema,
     a_program_that_migrates_refuses_a_newer_schema,
+    a_step_that_waits_for_a_long_reader_holds_up_no_writer,
 ];
 
 /// What a newer version adds: a column for users, one for events, and a table.
@@ -71,4 +74,29 @@ async fn a_program_that_migrates_refuses_a_newer_schema(database: Database) {
         assert_eq!(exit.code, Some(2), "{exit:?}");
         assert_eq!(exit.stderr.lines().filter(|line| line.contains("newer")).count(), 1, "{exit:?}");
     }
+}
+
+/// As while a backup is made. Seen to fail where a step waited for it as long as for another program that migrates, and
+/// all who came after waited for the step.
+async fn a_step_that_waits_for_a_long_reader_holds_up_no_writer(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).and(["--database-statement-timeout", "4"]).serve().await;
+    let (server, name) = database.server();
+    let reader = server.client(name).await.expect("the server answers");
+    let before = "ALTER TABLE events REPLICA IDENTITY DEFAULT; \
+                  DELETE FROM __diesel_schema_migrations WHERE version = '20261130000007'";
+    reader.batch_execute(before).await.expect("a step can be taken back");
+    reader.batch_execute("BEGIN; LOCK TABLE events IN ACCESS SHARE MODE").await.expect("it can be read");
+
+    let writers = Writers::start(&roster, 4);
+    let migrating = Program::with(["migrate", "--database-url", database.url()]);
+    let reading = async {
+        tokio::time::sleep(Duration::from_secs(6)).await;
+        reader.batch_execute("COMMIT").await.expect("it can end");
+    };
+    let (exit, ()) = join(migrating.run(), reading).await;
+
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    let tally = writers.end().await;
+    assert_eq!(tally.refused(), [""; 0], "no change was refused");
+    tally.hold_feed(&roster.events().await, &all_users(&roster).await);
 }

@@ -74,7 +74,12 @@ impl Examination for PostgresExamination {
         match timeout(ANSWER, ask(&mut conn)).await {
             Ok(Ok((server, took))) => {
                 let (database, clock) = (server.database(servers, took), server.clock(took));
-                vec![database, schema(self.store.check_schema().await, self.migrates), clock]
+                match self.store.check_schema().await {
+                    Err(unfit @ (SetupError::Encoding { .. } | SetupError::Version { .. })) => {
+                        vec![Finding::failed(DATABASE, format!("{servers}: {unfit}")), clock]
+                    }
+                    checked => vec![database, schema(checked, self.migrates), clock],
+                }
             }
             Ok(Err(error)) => vec![Finding::failed(DATABASE, format!("{servers}: {error}"))],
             Err(_) => {

@@ -1,14 +1,15 @@
 //! The schema: made, or found to be the one that this program knows.
 
 use std::collections::BTreeSet;
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection;
 use diesel::migration::{Migration, MigrationSource};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::result::Error as DieselError;
-use diesel::sql_types::{BigInt, Nullable, Text};
+use diesel::sql_types::{BigInt, Integer, Nullable, Text};
 use diesel_async::AsyncPgConnection;
 use diesel_async::async_connection_wrapper::AsyncConnectionWrapper;
 use diesel_migrations::{EmbeddedMigrations, MigrationHarness, embed_migrations};
@@ -21,8 +22,17 @@ use crate::schema::__diesel_schema_migrations as applied;
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("../../migrations/postgres");
 
+/// The oldest version of PostgreSQL that knows all that is asked of it.
+const OLDEST: i32 = 13;
+
 /// How long an instance waits for another that migrates.
 const WAIT: Duration = Duration::from_secs(60);
+
+/// How long a step waits for those who use what it changes: all who come after it wait for it meanwhile.
+const STEP: Duration = Duration::from_millis(500);
+
+/// How long others use it before the step is tried again.
+const PAUSE: Duration = Duration::from_secs(1);
 
 /// The advisory lock of whoever migrates: "roster" in ASCII.
 const LOCK: i64 = 0x726f_7374_6572;
@@ -33,21 +43,67 @@ type Blocking = AsyncConnectionWrapper<AsyncPgConnection>;
 pub(crate) async fn migrate(connector: &Connector) -> Result<Vec<String>, SetupError> {
     let by_transaction = connector.is_by_transaction();
     blocking(connector.for_migrations(WAIT), move |conn| {
+        require_supported(conn)?;
         lock(conn, by_transaction)?;
         let known = known()?;
         if let Some(version) = newer(&known, applied_versions(conn)?).pop() {
             return Err(SetupError::Newer { version });
         }
-        let run = conn.run_pending_migrations(MIGRATIONS).map_err(failed)?;
-        let run: BTreeSet<_> = run.iter().map(ToString::to_string).collect();
-        Ok(known.into_iter().filter(|one| run.contains(&one.version)).map(|one| one.name).collect())
+        run_pending(conn, by_transaction)
     })
     .await
+}
+
+/// Runs what is pending, step by step, and tells the names.
+fn run_pending(conn: &mut Blocking, by_transaction: bool) -> Result<Vec<String>, SetupError> {
+    let until = Instant::now() + WAIT;
+    let mut run = Vec::new();
+    for step in conn.pending_migrations(MIGRATIONS).map_err(failed)? {
+        // One that is no transaction is written to hold up nobody, and cannot be begun again.
+        let in_transaction = step.metadata().run_in_transaction();
+        let patience = if in_transaction { STEP } else { WAIT };
+        let set = if by_transaction { "SET LOCAL" } else { "SET" };
+        let limited = conn.batch_execute(&format!("{set} lock_timeout = {}", patience.as_millis()));
+        limited.map_err(|error| failed(error.into()))?;
+        loop {
+            let began = Instant::now();
+            let Err(error) = conn.run_migration(&*step) else { break };
+            // What fails sooner has not waited for anybody, and what fails later has done its work before.
+            let has_waited = (STEP..STEP * 3).contains(&began.elapsed());
+            if !in_transaction || !has_waited || Instant::now() > until {
+                return Err(failed(error));
+            }
+            thread::sleep(PAUSE);
+        }
+        run.push(step.name().to_string());
+    }
+    Ok(run)
+}
+
+/// Refuses a server, or a database on it, that does not keep what this program writes.
+fn require_supported(conn: &mut Blocking) -> Result<(), SetupError> {
+    #[derive(QueryableByName)]
+    struct Server {
+        #[diesel(sql_type = Text)]
+        encoding: String,
+        #[diesel(sql_type = Text)]
+        version: String,
+        #[diesel(sql_type = Integer)]
+        number: i32,
+    }
+    let asked = "SELECT current_setting('server_encoding') AS encoding, \
+         current_setting('server_version') AS version, current_setting('server_version_num')::int AS number";
+    let server: Server = diesel::sql_query(asked).get_result(conn).map_err(|error| failed(error.into()))?;
+    if server.number < OLDEST * 10_000 {
+        return Err(SetupError::Version { version: server.version, oldest: OLDEST });
+    }
+    if server.encoding == "UTF8" { Ok(()) } else { Err(SetupError::Encoding { encoding: server.encoding }) }
 }
 
 /// Refuses a schema that lacks what this program needs, and changes nothing. It tells what there is beside.
 pub(crate) async fn check(connector: &Connector) -> Result<Vec<String>, SetupError> {
     blocking(connector.clone(), |conn| {
+        require_supported(conn)?;
         let known = known()?;
         let applied = applied_versions(conn)?;
         let missing: Vec<_> =

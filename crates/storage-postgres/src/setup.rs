@@ -36,6 +36,22 @@ pub enum SetupError {
         /// What the server, or the way to it, says.
         reason: String,
     },
+    /// The server is too old.
+    #[error("PostgreSQL {version} is too old: it is to be {oldest} or later")]
+    Version {
+        /// That of the server.
+        version: String,
+        /// The oldest that will do.
+        oldest: i32,
+    },
+    /// The database cannot hold every name, or counts bytes for characters.
+    #[error(
+        "the database is encoded in {encoding}, and not in UTF8: make one WITH ENCODING 'UTF8' TEMPLATE template0"
+    )]
+    Encoding {
+        /// That of the database.
+        encoding: String,
+    },
     /// Another instance holds the lock of the migrations for too long.
     #[error("another instance has been migrating the database for more than {seconds} s; try again later")]
     Locked {
