@@ -8,6 +8,7 @@ mod disconnect;
 mod failover;
 mod file;
 mod language;
+mod locks;
 mod outage;
 mod pgbouncer;
 mod slow;
@@ -33,6 +34,7 @@ pub(crate) fn suite() -> Vec<Trial> {
         failover::suite(),
         file::suite(),
         language::suite(),
+        locks::suite(),
         outage::suite(),
         pgbouncer::suite(),
         slow::suite(),

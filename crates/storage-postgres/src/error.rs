@@ -95,8 +95,7 @@ impl Fault {
             "too many connections",
             "remaining connection slots",
         ];
-        const MISTAKE: [&str; 4] =
-            ["syntax error", "permission denied", "invalid input syntax", "invalid byte sequence"];
+        const MISTAKE: [&str; 3] = ["syntax error", "invalid input syntax", "invalid byte sequence"];
         if LOST.iter().any(|begin| message.starts_with(begin)) {
             Self::Lost
         } else if message == "deadlock detected" {
@@ -200,6 +199,7 @@ mod tests {
             database(Kind::Unknown, "the database system is shutting down"),
             database(Kind::Unknown, "canceling statement due to statement timeout"),
             database(Kind::Unknown, "deadlock detected"),
+            database(Kind::Unknown, "permission denied for table users"),
             database(Kind::Unknown, "storniere Anfrage wegen Zeitüberschreitung der Anfrage"),
             DieselError::BrokenTransactionManager.into(),
             Error::Unavailable("no connection".into()),

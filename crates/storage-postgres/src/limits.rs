@@ -20,9 +20,10 @@ pub(crate) struct Limits {
 }
 
 impl Limits {
-    /// What suits a request. A wait for a lock is given up after half of a statement's time.
+    /// What suits a request. A wait for a lock is given up before the statement's time is over; where that is a second and
+    /// a half or more, after the second in which a server finds out that two wait for each other.
     pub(crate) fn of_requests(statement: Duration) -> Self {
-        Self { statement, idle: IDLE_IN_TRANSACTION, lock: statement / 2 }
+        Self { statement, idle: IDLE_IN_TRANSACTION, lock: statement.saturating_mul(3) / 4 }
     }
 
     /// A migration takes as long as it takes, but waits for a lock no longer than `lock`.
@@ -64,7 +65,7 @@ mod tests {
     fn a_session_or_each_transaction_has_its_limits() {
         assert_eq!(
             Limits::of_requests(Duration::from_secs(3)).options(),
-            "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=1500"
+            "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=2250"
         );
         assert_eq!(Limits::of_requests(Duration::from_secs(3)).silence(), Some(Duration::from_secs(7)));
         assert_eq!(Limits::of_migrations(Duration::from_secs(60)).silence(), None);
