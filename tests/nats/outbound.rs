@@ -16,6 +16,7 @@ suite![
     a_stream_that_would_lose_events_is_told_and_left_as_it_is,
     old_events_are_forgotten_once_they_were_published,
     what_a_broker_lost_is_published_again,
+    what_a_broker_lost_and_says_that_it_has_is_published_once_it_takes_it,
     who_has_no_broker_leaves_events_to_whoever_has_one,
     who_does_not_reach_the_broker_lets_another_try,
 ];
@@ -165,6 +166,30 @@ async fn what_a_broker_lost_is_published_again(WithNats(database, nats): WithNat
     let again = at_least(&context, "ROSTER", 6).await;
     let ids = |messages: &[super::Message]| messages.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
     assert_eq!(ids(&again), ids(&before[4..]));
+}
+
+/// For two minutes a server says of what was purged that it has it. Seen to fail where that counted as published.
+async fn what_a_broker_lost_and_says_that_it_has_is_published_once_it_takes_it(
+    WithNats(database, nats): WithNats,
+) {
+    let context = nats.client().await;
+    let roster = serving(&database, &nats).serve().await;
+    roster.users(3).await;
+    let before = at_least(&context, "ROSTER", 3).await;
+    context.get_stream("ROSTER").await.unwrap().purge().await.unwrap();
+
+    let exit = Program::with(["republish", "--after", "0", "--database-url", database.url()]).run().await;
+    assert_eq!(exit.code, Some(0), "{exit:?}");
+    until("the broker refuses", async || {
+        let measured = roster.get("/metrics").await.text();
+        measured.lines().any(|line| line.starts_with("roster_relay_failures_total") && !line.ends_with(" 0"))
+    })
+    .await;
+    context.delete_stream("ROSTER").await.unwrap();
+
+    let again = at_least(&context, "ROSTER", 3).await;
+    let ids = |messages: &[super::Message]| messages.iter().map(|one| one.id.clone()).collect::<Vec<_>>();
+    assert_eq!(ids(&again), ids(&before));
 }
 
 /// As while a broker is rolled out. Seen to fail where events of which nobody was told counted as published.

@@ -166,6 +166,11 @@ impl Nats {
         opened
     }
 
+    /// Remembers what is wrong with a stream.
+    pub(crate) fn tell_trouble(&self, name: Name, why: String) {
+        self.troubles().insert(name, (Instant::now(), why));
+    }
+
     /// What the client told of a connection that cannot be made; nothing where it told nothing.
     pub(crate) fn trouble(&self) -> String {
         self.told.0.lock().unwrap_or_else(PoisonError::into_inner).clone()

@@ -71,6 +71,12 @@ impl Nats {
                 BROKER,
                 format!("the stream {about} holds {messages} dead letters: see roster dead-letters list"),
             ),
+            None if name == Name::DeadLetters && Name::keeps_twice(config) => Finding::warning(
+                BROKER,
+                format!(
+                    "the stream {about} may keep an event twice: its duplicate window is under five days"
+                ),
+            ),
             None => Finding::ok(BROKER, format!("the stream {about} holds {messages} messages")),
         }
     }

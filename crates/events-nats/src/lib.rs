@@ -1,5 +1,5 @@
-//! Roster's events on NATS `JetStream`, for the ports `EventPublisher`, `EventSource`, `DeadLetters` and
-//! `HealthCheck`.
+//! Roster's events on NATS `JetStream`, for the ports `EventPublisher`, `EventSource`, `DeadLetters`, `HealthCheck` and
+//! `Examination`.
 //!
 //! It needs a NATS server, version 2.9 or later, with `JetStream`. The streams that it needs it makes: `ROSTER`
 //! for events out, `DIRECTORY` for events in, `ROSTER_DEAD_LETTERS` for those that cannot succeed. A server

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use futures_util::future::join_all;
 use roster_domain::ports::{EventPublisher, PublishError};
 use roster_domain::{BoxError, Change, Event};
+use serde_json::json;
 use tokio::time::timeout;
 use tracing::Span;
 
@@ -89,14 +90,34 @@ impl NatsPublisher {
         }
     }
 
-    /// Waits until the server keeps the event. That it did so before is as good.
+    /// Waits until the server keeps the event. That it did so before is as good, if it still does.
     async fn acknowledged(&self, sent: Result<Sent, PublishError>) -> Outcome {
         let Sent { acknowledgement, step } = sent?;
-        let kept = acknowledgement.into_future().await;
+        let kept = match acknowledgement.into_future().await {
+            Ok(kept) if kept.duplicate => self.still_kept(kept.sequence).await,
+            Ok(_) => Ok(()),
+            Err(error) => Err(self.failed(error)),
+        };
         if kept.is_err() {
             step.record("otel.status_code", "error");
         }
-        kept.map(drop).map_err(|error| self.failed(error))
+        kept
+    }
+
+    /// Holds the server to what it says that it kept before: it goes on saying so for a while, though the stream was
+    /// purged.
+    async fn still_kept(&self, sequence: u64) -> Outcome {
+        let is_kept = async {
+            let message = Name::Roster.message(&self.nats.context, &json!({"seq": sequence})).await?;
+            let stream = self.nats.stream(Name::Roster).await?;
+            Ok(message.is_some() || !Name::takes_again_soon(&stream.cached_info().config))
+        };
+        if is_kept.await.map_err(PublishError::Unavailable)? {
+            return Ok(());
+        }
+        let why = "has lost an event, and does not take it again before it forgot that it had it";
+        self.nats.tell_trouble(Name::Roster, format!("the stream ROSTER {why}"));
+        Err(PublishError::Unavailable(format!("the broker {why}").into()))
     }
 
     fn failed(&self, error: NatsError) -> PublishError {

@@ -2,13 +2,17 @@
 
 use std::time::Duration;
 
-use async_nats::jetstream::Context;
-use async_nats::jetstream::stream::{Config, DiscardPolicy, RetentionPolicy, StorageType, Stream};
+use async_nats::jetstream::response::Response;
+use async_nats::jetstream::stream::{
+    Config, DiscardPolicy, RawMessage, RetentionPolicy, StorageType, Stream,
+};
+use async_nats::jetstream::{Context, ErrorCode};
 use roster_domain::{BoxError, InboundEvent};
+use serde_json::Value;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// Within how long an event that is published again is not kept twice.
+/// Within how long an event that is published again is not kept twice, at the least.
 const DUPLICATES: Duration = Duration::from_secs(120);
 
 /// One of the streams.
@@ -54,6 +58,15 @@ impl Name {
         }
     }
 
+    /// Within how long the same is not kept twice. Whoever makes a dead letter may die before its event is acknowledged,
+    /// and nobody know of that until the event is forgotten.
+    const fn duplicate_window(self) -> Duration {
+        match self {
+            Self::Roster | Self::Directory => DUPLICATES,
+            Self::DeadLetters => Self::Directory.max_age(),
+        }
+    }
+
     fn config(self) -> Config {
         Config {
             name: self.as_str().to_owned(),
@@ -61,7 +74,7 @@ impl Name {
             storage: StorageType::File,
             retention: RetentionPolicy::Limits,
             discard: DiscardPolicy::New,
-            duplicate_window: DUPLICATES,
+            duplicate_window: self.duplicate_window(),
             max_age: self.max_age(),
             ..Config::default()
         }
@@ -77,6 +90,22 @@ impl Name {
         match self.unfit(&stream.cached_info().config) {
             Some(why) => Err(format!("the stream {} {why}", self.as_str()).into()),
             None => Ok(stream),
+        }
+    }
+
+    /// The message that is asked for, as JSON, whatever its headers are; `None` where it is not there.
+    pub(crate) async fn message(
+        self,
+        context: &Context,
+        asked: &Value,
+    ) -> Result<Option<RawMessage>, BoxError> {
+        match context.request(format!("STREAM.MSG.GET.{}", self.as_str()), asked).await? {
+            Response::Ok(Value::Object(mut shown)) => {
+                Ok(shown.remove("message").map(serde_json::from_value).transpose()?)
+            }
+            Response::Ok(_) => Ok(None),
+            Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
+            Response::Err { error } => Err(error.into()),
         }
     }
 
@@ -97,6 +126,17 @@ impl Name {
         } else {
             None
         }
+    }
+
+    /// Whether a stream of dead letters forgets one before its event is forgotten.
+    pub(crate) fn keeps_twice(config: &Config) -> bool {
+        config.duplicate_window < Self::Directory.max_age()
+    }
+
+    /// Whether a message that a stream has no more was removed by somebody, and will soon be taken again: what a limit
+    /// removed was there, and may be missed for longer than others can wait.
+    pub(crate) fn takes_again_soon(config: &Config) -> bool {
+        config.discard == DiscardPolicy::New && config.duplicate_window <= DUPLICATES
     }
 
     /// Whether a stream keeps inbound events for longer than their receipts are kept, so that one that is

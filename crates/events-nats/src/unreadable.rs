@@ -3,15 +3,13 @@
 
 use std::str::from_utf8;
 
-use async_nats::jetstream::ErrorCode;
 use async_nats::jetstream::consumer::PullConsumer;
 use async_nats::jetstream::message::StreamMessage;
-use async_nats::jetstream::response::Response;
 use async_nats::jetstream::stream::{RawMessage, Stream};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roster_domain::BoxError;
-use serde_json::{Value, json};
+use serde_json::json;
 use tracing::warn;
 
 use crate::Nats;
@@ -30,7 +28,9 @@ pub(crate) async fn put_aside(
     let info = consumer.info().await?;
     let (mut next, last) = (info.ack_floor.stream_sequence + 1, info.delivered.stream_sequence);
     while next <= last {
-        let Some(event) = show(nats, next).await?.filter(|event| event.sequence <= last) else { break };
+        let first = json!({"seq": next, "next_by_subj": INBOUND});
+        let event = Name::Directory.message(&nats.context, &first).await?;
+        let Some(event) = event.filter(|event| event.sequence <= last) else { break };
         next = event.sequence + 1;
         let Some(reason) = what_is_wrong(&event) else { continue };
         warn!(sequence = event.sequence, reason, "an event can never succeed: it is a dead letter");
@@ -39,20 +39,6 @@ pub(crate) async fn put_aside(
         stream.delete_message(next - 1).await?;
     }
     Ok(())
-}
-
-/// The first event from a sequence on.
-async fn show(nats: &Nats, from: u64) -> Result<Option<RawMessage>, BoxError> {
-    let request = format!("STREAM.MSG.GET.{}", Name::Directory.as_str());
-    let asked = json!({"seq": from, "next_by_subj": INBOUND});
-    match nats.context.request(request, &asked).await? {
-        Response::Ok(Value::Object(mut shown)) => {
-            Ok(shown.remove("message").map(serde_json::from_value).transpose()?)
-        }
-        Response::Ok(_) => Ok(None),
-        Response::Err { error } if error.error_code() == ErrorCode::NO_MESSAGE_FOUND => Ok(None),
-        Response::Err { error } => Err(error.into()),
-    }
 }
 
 fn what_is_wrong(event: &RawMessage) -> Option<String> {
