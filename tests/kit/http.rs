@@ -27,6 +27,10 @@ pub(crate) fn new_user(local: &str) -> Value {
     json!({"email": format!("{local}@example.org"), "name": format!("Name of {local}")})
 }
 
+/// How long a client keeps a connection on which it asks nothing: less than the service does, which might end it just
+/// as it is asked.
+const IDLE: Duration = Duration::from_secs(3);
+
 /// A client of one service.
 #[derive(Clone)]
 pub(crate) struct Http {
@@ -43,7 +47,8 @@ pub(crate) struct Request {
 impl Http {
     /// A client of the service at `base`.
     pub(crate) fn new(base: &str) -> Self {
-        let client = Client::builder().redirect(Policy::none()).build().expect("a client can be made");
+        let client = Client::builder().redirect(Policy::none()).pool_idle_timeout(IDLE).build();
+        let client = client.expect("a client can be made");
         Self { client, base: Url::parse(base).expect("a base URL") }
     }
 
