@@ -170,6 +170,7 @@ async fn head_of_a_stream_opens_none(roster: Roster) {
     raw.send(format!("HEAD {EVENTS} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n")).await;
     let head = raw.answer().await.expect("there is an answer");
     assert_eq!(head.empty(200).header("content-type"), "text/event-stream");
+    assert_eq!(head.header("x-accel-buffering"), "no");
     // The connection is free for what comes next.
     raw.ask("GET", "/livez").await.unwrap();
     raw.answer().await.expect("there is an answer").any_body(200);

@@ -24,6 +24,12 @@ const HEARTBEAT: &[u8] = b":\n\n";
 /// How often a store that does not answer is asked again.
 const OUTAGE: Duration = Duration::from_secs(1);
 
+/// How long a stream says nothing at the most: proxies end one that says nothing for a minute.
+const SILENCE: Duration = Duration::from_secs(15);
+
+/// Asks nginx not to hold back what is sent until there is more.
+const UNBUFFERED: (&str, &str) = ("x-accel-buffering", "no");
+
 /// How long a client waits before it connects again, in milliseconds.
 const RECONNECT: &[u8] = b"retry: 1000\n\n";
 
@@ -65,7 +71,7 @@ impl Streams {
             // Where nothing is kept, there is nothing before the newest to be told of.
             after: after.unwrap_or(first.newest),
             newest: news,
-            heartbeat: self.idle / 2,
+            heartbeat: SILENCE.min(self.idle / 2),
             _counted: Counted::new(),
         };
         let events = reader.events(first).take_until(until);
@@ -73,6 +79,7 @@ impl Streams {
             .insert_header((header::CONTENT_TYPE, MEDIA_TYPE))
             .insert_header((header::CACHE_CONTROL, "no-cache"))
             .insert_header((header::VARY, "accept"))
+            .insert_header(UNBUFFERED)
             .insert_header((ROSTER_POSITION, newest))
             .streaming(events.map(Ok::<_, Error>)))
     }
