@@ -157,12 +157,10 @@ impl Nats {
     /// A stream, made where it is not there. What is wrong with it is remembered until nothing is.
     pub(crate) async fn stream(&self, name: Name) -> Result<Stream, BoxError> {
         let opened = name.open(&self.context).await;
-        let mut troubles = self.troubles();
         match &opened {
-            Ok(_) => drop(troubles.remove(&name)),
-            Err(error) => drop(troubles.insert(name, (Instant::now(), error.to_string()))),
+            Ok(_) => drop(self.troubles().remove(&name)),
+            Err(error) => self.tell_trouble(name, error.to_string()),
         }
-        drop(troubles);
         opened
     }
 
