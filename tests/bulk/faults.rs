@@ -8,7 +8,7 @@ use futures_util::future::join_all;
 use roster_domain::{Change, UserId};
 use tokio::time::{sleep, timeout};
 
-use super::{EXPORT, IMPORT, errors, line, lines};
+use super::{EXPORT, IMPORT, errors, line, lines, summary};
 use crate::kit::{Database, Download, Gateway, Next, OnPostgres, Program, Raw, Roster, USERS, Upload, suite};
 
 suite![
@@ -23,6 +23,7 @@ suite![
     an_export_under_way_is_finished_before_the_program_stops,
     after_the_store_fails_each_remaining_line_is_unavailable,
     an_export_that_fails_is_broken_off,
+    one_that_only_its_connection_ends_is_reset,
     exports_of_a_server_that_hangs_end_and_leave_room_for_others,
 ];
 
@@ -100,6 +101,18 @@ async fn a_client_that_sends_nothing_is_cut_off(database: Database) {
     assert_eq!(download.next().await, Next::Broken);
 
     assert_eq!(created(&database).await, [ada["id"].as_i64().unwrap()].into());
+    // An answer that has not begun tells it.
+    let line = line("bob");
+    for (rest, status, error) in [("", 408, "request_timeout"), ("ZZ\r\n", 400, "malformed_request")] {
+        let mut raw = Raw::to(&roster).await;
+        let target = format!("{IMPORT}?report=errors");
+        let head = format!("Host: localhost\r\n{HEADERS}\r\nTransfer-Encoding: chunked");
+        raw.send(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{:x}\r\n{line}\r\n", line.len())).await;
+        sleep(Duration::from_millis(300)).await;
+        raw.send(rest).await;
+        raw.answer().await.expect("it is answered").error(status, error);
+    }
+    assert_eq!(created(&database).await.len(), 2);
     roster.user("after").await;
 }
 
@@ -109,12 +122,17 @@ async fn a_client_that_takes_its_time_is_not(database: Database) {
         Program::serving(&database).and(["--stream-idle-timeout", "20", "--request-timeout", "0.5"]);
     let roster = program.serve().await;
     let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    let errors_alone = format!("{IMPORT}?report=errors");
+    let (mut held, mut told) = Upload::begin(&roster, &errors_alone, HEADERS).await;
     for nth in 0..4 {
         upload.send(line(&format!("user{nth}"))).await.unwrap();
+        held.send(line(&format!("held{nth}"))).await.unwrap();
         sleep(Duration::from_millis(500)).await;
     }
     upload.finish().await;
+    held.finish().await;
     assert_eq!(errors(&download.rest().await).len(), 4);
+    assert_eq!(told.rest().await, [summary(4, 4, 0)]);
 }
 
 /// More than what lies in buffers on its way to a client that does not read.
@@ -325,4 +343,28 @@ async fn an_export_that_fails_is_broken_off(OnPostgres(database): OnPostgres) {
         }
     }
     assert!(lines < 60_000);
+}
+
+/// Who speaks HTTP/1.0, as nginx does by default, would take a part for the whole.
+async fn one_that_only_its_connection_ends_is_reset(OnPostgres(database): OnPostgres) {
+    let gateway = Gateway::to(database.url()).await;
+    let url = gateway.url(database.url());
+    let roster = Program::by_default(&url).serve().await;
+    many_users(&database).await;
+    let begin = async |method| {
+        let mut raw = Raw::to(&roster).await;
+        raw.send(format!("{method} {EXPORT} HTTP/1.0\r\nHost: localhost\r\n\r\n")).await;
+        assert_eq!(raw.answer().await.expect("it begins").status(), 200);
+        raw
+    };
+    let mut cut = begin("GET").await;
+    for (method, users) in [("GET", 60_000), ("HEAD", 0)] {
+        let whole = begin(method).await.whole().await.expect("it is whole");
+        assert_eq!(whole.iter().filter(|byte| **byte == b'\n').count(), users, "{method}");
+    }
+
+    gateway.cut();
+
+    let broken = cut.whole().await.map(|part| part.len()).expect_err("it is broken off");
+    assert_eq!(broken.kind(), std::io::ErrorKind::ConnectionReset, "{broken}");
 }

@@ -1,5 +1,7 @@
 //! `POST /users/import`.
 
+use std::time::Duration;
+
 use roster_domain::Change;
 use serde_json::{Value, json};
 
@@ -13,6 +15,7 @@ suite![
     an_email_that_stands_twice_goes_to_the_first,
     a_client_reads_while_it_sends,
     a_client_that_reads_last_asks_for_errors_alone,
+    an_answer_of_errors_alone_begins_when_all_was_sent_or_much_has_failed,
     what_is_compressed_is_taken_and_given,
     what_is_not_valid_gzip_is_told_in_the_last_line,
     a_dry_run_writes_nothing,
@@ -147,6 +150,32 @@ async fn a_client_that_reads_last_asks_for_errors_alone(roster: Roster) {
     let expected: Vec<_> = (1..=40).map(|part| (part * 500, "validation")).collect();
     assert_eq!(errors(failed), expected);
     assert_eq!(roster.events().await.len(), 19_960);
+}
+
+/// Many a client, and nginx, sends no more of a body once an answer has begun.
+async fn an_answer_of_errors_alone_begins_when_all_was_sent_or_much_has_failed(roster: Roster) {
+    let target = format!("{IMPORT}?report=errors");
+    let headers = "Content-Type: application/x-ndjson";
+    let (mut upload, mut download) = Upload::begin(&roster, &target, headers).await;
+    upload.send(line("ada") + "{}\n" + &line("bob")).await.unwrap();
+    assert!(download.is_silent(Duration::from_millis(300)).await);
+    assert_eq!(roster.get(USERS).await.page().items.len(), 2);
+    upload.finish().await;
+    let report = download.rest().await;
+    assert_eq!(errors(&report[..1]), [(2, "validation")]);
+    assert_eq!(report[1..], [summary(3, 2, 1)]);
+
+    // What is held takes memory, so that it is only so much.
+    let (mut upload, mut download) = Upload::begin(&roster, &target, headers).await;
+    for _ in 0..20 {
+        upload.send("{}\n".repeat(1_000)).await.unwrap();
+    }
+    for nth in 1..=10_000 {
+        let Next::Line(told) = download.next().await else { panic!("line {nth} is answered") };
+        assert_eq!(told["line"], nth);
+    }
+    upload.finish().await;
+    assert_eq!(download.rest().await.last(), Some(&summary(20_000, 0, 20_000)));
 }
 
 async fn what_is_compressed_is_taken_and_given(roster: Roster) {

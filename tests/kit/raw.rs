@@ -46,6 +46,13 @@ impl Raw {
         self.rest_within(PATIENCE).await
     }
 
+    /// What still comes until the connection ends; or how it is broken off.
+    pub(crate) async fn whole(&mut self) -> std::io::Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        timeout(PATIENCE, self.0.read_to_end(&mut whole)).await.expect("the connection ends")?;
+        Ok(whole)
+    }
+
     async fn rest_within(&mut self, patience: Duration) -> Vec<u8> {
         let mut rest = Vec::new();
         // A connection that was reset ends with an error, and what came before it counts.

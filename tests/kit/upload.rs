@@ -84,6 +84,11 @@ impl Download {
         timeout(PATIENCE, self.read()).await.expect("the service goes on, or ends")
     }
 
+    /// Whether nothing comes for so long.
+    pub(crate) async fn is_silent(&self, time: Duration) -> bool {
+        timeout(time, self.stream.get_ref().readable()).await.is_err()
+    }
+
     /// All lines that are still to come of an answer that is to be whole.
     pub(crate) async fn rest(&mut self) -> Vec<Value> {
         let mut lines = Vec::new();

@@ -1,10 +1,15 @@
 //! Bodies, heads and their parts that are larger than anybody needs.
 
+use std::time::Duration;
+
+use tokio::time::sleep;
+
 use crate::kit::{Raw, Roster, USERS, new_user, suite};
 
 suite![
     a_body_that_says_it_is_too_large_is_refused_unread,
     a_body_that_becomes_too_large_is_refused_there,
+    who_sends_for_seconds_what_is_refused_can_read_why,
     a_head_of_more_than_96_lines_is_refused,
     a_head_that_does_not_end_is_refused,
     a_target_that_does_not_end_is_refused,
@@ -39,6 +44,18 @@ async fn a_body_that_becomes_too_large_is_refused_there(roster: Roster) {
     let chunk = format!("{KIB_64:x}\r\n{}\r\n", " ".repeat(KIB_64));
     raw.send(chunk + "1\r\n \r\n").await;
     raw.answer().await.expect("it is answered before it ends").error(413, "payload_too_large");
+}
+
+/// Some clients read nothing before they have sent all.
+async fn who_sends_for_seconds_what_is_refused_can_read_why(roster: Roster) {
+    let (part, parts) = (vec![b' '; KIB_64], 30);
+    let mut raw = Raw::to(&roster).await;
+    raw.send(creating(&format!("Content-Length: {}\r\n", part.len() * parts))).await;
+    for _ in 0..parts {
+        raw.send(&part).await;
+        sleep(Duration::from_millis(100)).await;
+    }
+    raw.answer().await.expect("it is answered").error(413, "payload_too_large");
 }
 
 async fn a_head_of_more_than_96_lines_is_refused(roster: Roster) {

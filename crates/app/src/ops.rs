@@ -14,6 +14,7 @@ use tokio::task::JoinHandle;
 
 use crate::config::LimitsConfig;
 use crate::http::{self, Patience, Shared};
+use crate::server::LINGER;
 
 /// How many connections are served at once: some that probe, and some that read measurements.
 pub(crate) const CONNECTIONS: usize = 64;
@@ -39,6 +40,7 @@ impl Ops {
         let server = HttpServer::new(move || http::ops(shared.clone()))
             .disable_signals()
             .client_request_timeout(limits.head_timeout)
+            .client_disconnect_timeout(LINGER)
             .keep_alive(limits.keep_alive)
             .max_connections(CONNECTIONS)
             .workers(1)

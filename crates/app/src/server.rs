@@ -35,6 +35,10 @@ const BACKLOG: u32 = 1024;
 /// ready hears that it is not, and sends them elsewhere.
 const UNREADY: Duration = Duration::from_millis(200);
 
+/// How long a client may go on sending what is refused already, or take to close what the server has closed, so that it
+/// comes to read why.
+pub(crate) const LINGER: Duration = Duration::from_secs(5);
+
 /// How long the loops may take, once all requests were answered, to publish what is left.
 const FLUSH: Duration = Duration::from_secs(5);
 
@@ -99,6 +103,7 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let server = HttpServer::new(app)
         .disable_signals()
         .client_request_timeout(config.limits.head_timeout)
+        .client_disconnect_timeout(LINGER)
         .keep_alive(keep_alive)
         .max_connections(max_connections.div_ceil(workers))
         .workers(workers)

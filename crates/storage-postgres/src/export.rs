@@ -24,13 +24,13 @@ use crate::schema::users;
 const BATCH: i64 = 1_000;
 
 /// How long a batch waits for its receiver. What is deleted meanwhile cannot be cleaned up on the server.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How a snapshot begins.
 const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 /// The server lets it wait longer than the receiver may take.
-const IDLE: &str = "SET LOCAL idle_in_transaction_session_timeout = '90s'";
+const IDLE: &str = "SET LOCAL idle_in_transaction_session_timeout = '11min'";
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 

@@ -25,7 +25,7 @@ use crate::schema::users;
 const BATCH: i64 = 1_000;
 
 /// How long a batch waits for its receiver.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(600);
 
 /// How large the write-ahead log may become before an export that has lasted for longer than that ends: while its
 /// snapshot is open the log only grows.

@@ -21,7 +21,8 @@ pub(crate) struct Report {
     pub(crate) failed: u64,
     /// Whether the store failed: then so does every line from there on.
     pub(crate) is_broken: bool,
-    only_errors: bool,
+    /// Whether lines that did not fail are left out.
+    pub(crate) only_errors: bool,
 }
 
 /// What became of a line, as it is told.

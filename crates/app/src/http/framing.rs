@@ -16,8 +16,8 @@ pub(super) struct Framing {
     /// The connection ends with the answer: another protocol was offered, and the framework takes what comes next for
     /// that.
     is_last: bool,
-    /// A stream has no length and no chunks.
-    is_bare: bool,
+    /// A stream has no length and no chunks: it ends with the connection.
+    pub(super) is_bare: bool,
 }
 
 impl Framing {

@@ -25,6 +25,9 @@ use crate::access::Scope;
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::wiring::Services;
 
+/// How much of an answer is held while the client sends: some ten thousand lines that failed.
+const MAX_HELD_BYTES: usize = 1024 * 1024;
+
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config.service(protected("/users/import").in_forms_of_its_own().on(
         Method::POST,
@@ -45,9 +48,27 @@ async fn import(
     let first = Receiving::of(&request).wait_within(streams.idle(), first(&mut payload)).await?;
     let received = stream::iter(first.map(Ok)).chain(received(payload, streams.idle()));
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
+    let only_errors = asked.report.only_errors;
+    let mut told = Box::pin(told(outcomes, asked.report));
+    let held = if only_errors { Receiving::of(&request).stream(held(&mut told)).await? } else { Vec::new() };
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
-    Ok(coding::respond(&mut response, request.headers(), told(outcomes, asked.report)))
+    Ok(coding::respond(&mut response, request.headers(), stream::iter([Ok(held)]).chain(told)))
+}
+
+/// What is told of errors alone, held until the client has sent all, while it is little: many a client, and a proxy,
+/// sends no more of a body once an answer has begun.
+async fn held(told: &mut (impl Stream<Item = io::Result<Vec<u8>>> + Unpin)) -> Result<Vec<u8>, ApiError> {
+    let mut held = Vec::new();
+    while held.len() < MAX_HELD_BYTES {
+        let Some(part) = told.try_next().await.map_err(|cause| not_received(&cause))? else { break };
+        held.extend(part);
+    }
+    Ok(held)
+}
+
+fn not_received(cause: &io::Error) -> ApiError {
+    if cause.kind() == io::ErrorKind::TimedOut { ApiError::BodyTimedOut } else { not_whole() }
 }
 
 /// What a client asks of an import.

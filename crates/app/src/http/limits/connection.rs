@@ -15,6 +15,7 @@ use actix_web::body::{BodySize, BoxBody, MessageBody};
 use actix_web::dev::{Extensions, ServiceResponse};
 use actix_web::rt::{self, task::JoinHandle};
 use actix_web::web::Bytes;
+use rustix::net::sockopt::set_socket_linger;
 use rustix::net::{Shutdown, shutdown};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
@@ -116,15 +117,24 @@ impl Busy {
         Some(Self(connection))
     }
 
-    /// Goes on for as long as the body of an answer is made while it is sent.
+    /// Goes on for as long as the body of an answer is made while it is sent. Where nothing but the end of the
+    /// connection says that it is whole, one that is broken off ends as no whole one does.
     pub(in crate::http) fn until_sent(
         busy: Option<Self>,
+        ends_with_connection: bool,
         answer: ServiceResponse<BoxBody>,
     ) -> ServiceResponse<BoxBody> {
         answer.map_body(|_, body| match body.size() {
-            BodySize::Stream => BoxBody::new(Sent { body, _busy: busy }),
+            BodySize::Stream => BoxBody::new(Sent { body, busy, is_cut: ends_with_connection }),
             BodySize::None | BodySize::Sized(_) => body,
         })
+    }
+
+    /// Has the connection reset, in place of ended, when it is closed.
+    fn reset_in_the_end(&self) {
+        if let Err(error) = set_socket_linger(&self.0.socket, Some(Duration::ZERO)) {
+            warn!(%error, "a client takes a part of an answer for the whole");
+        }
     }
 }
 
@@ -138,7 +148,9 @@ impl Drop for Busy {
 /// A body that is made while it is sent.
 struct Sent {
     body: BoxBody,
-    _busy: Option<Busy>,
+    busy: Option<Busy>,
+    /// Whether the client takes what it has for the whole, as the connection ends.
+    is_cut: bool,
 }
 
 impl MessageBody for Sent {
@@ -152,6 +164,20 @@ impl MessageBody for Sent {
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
     ) -> Poll<Option<Result<Bytes, Self::Error>>> {
-        self.body.as_pin_mut().poll_next(context)
+        let next = self.body.as_pin_mut().poll_next(context);
+        if let Poll::Ready(None) = next {
+            self.is_cut = false;
+        }
+        next
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Some(busy) = &self.busy
+            && self.is_cut
+        {
+            busy.reset_in_the_end();
+        }
     }
 }

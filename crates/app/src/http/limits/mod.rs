@@ -65,6 +65,9 @@ impl Limits {
     }
 }
 
+/// As long as it takes.
+const ENDLESS: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 /// What of its limits a request does not use up while it waits for its client.
 pub(super) struct Receiving {
     clock: Option<Clock>,
@@ -102,6 +105,18 @@ impl Receiving {
         match self.clock {
             Some(clock) => clock.receiving(limit, received).await,
             None => received.await,
+        }
+    }
+
+    /// Waits for what takes each part of the body as it comes: it has limits of its own, and once it is done there is
+    /// nothing left that a place is needed for.
+    pub(super) async fn stream<F: Future>(self, work: F) -> F::Output {
+        if let Some(place) = self.place {
+            place.leave();
+        }
+        match self.clock {
+            Some(clock) => clock.receiving(ENDLESS, work).await,
+            None => work.await,
         }
     }
 }
