@@ -71,6 +71,8 @@ async fn are_passed_over(WithNats(database, nats): WithNats, all: &[&[u8]]) -> V
         .await;
     }
     at_least(&context, "ROSTER", 3 * all.len() - dead.len()).await;
+    let counted = roster.measured().await["roster_inbound_events_total"].sum(&[("outcome", "dead_lettered")]);
+    assert_eq!(counted, f64::from(u32::try_from(dead.len()).unwrap()));
     is_ready(&roster).await;
     dead
 }

@@ -13,6 +13,7 @@ suite![
     a_flag_wins_over_its_variable,
     a_flag_wins_over_a_variable_that_is_bad,
     variables_alone_suffice,
+    a_command_minds_no_setting_that_it_does_not_need,
     the_log_is_json_where_it_is_asked_for,
     a_pool_of_one_connection_serves,
     a_database_that_cannot_be_opened_is_told_in_one_line,
@@ -170,6 +171,14 @@ async fn variables_alone_suffice(database: Database) {
         .env("ROSTER_SHUTDOWN_GRACE", "20")
         .env("ROSTER_LOG_FORMAT", "json");
     program.serve().await.user("ada").await;
+}
+
+async fn a_command_minds_no_setting_that_it_does_not_need(database: Database) {
+    for command in [&["migrate"][..], &["republish", "--after", "0"]] {
+        let program = Program::with(command).and(["--database-url", database.url()]);
+        let exit = program.env("DIRECTORY_URL", "ftp://nowhere").run().await;
+        assert_eq!(exit.code, Some(0), "{exit:?}");
+    }
 }
 
 async fn the_log_is_json_where_it_is_asked_for(database: Database) {

@@ -162,11 +162,26 @@ pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, F
 ///
 /// As above, and where there is no such file.
 pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
+    users(&there(config)?).await
+}
+
+/// The events alone, and how far they were told to others: of a database that is there, as it is.
+///
+/// # Errors
+///
+/// As above.
+pub async fn events_there(config: &DatabaseConfig) -> Result<(Arc<dyn EventLog>, Arc<dyn Outbox>), Failure> {
+    let (_, events, outbox, _) = store(&there(config)?, &mut Vec::new()).await?;
+    Ok((events, outbox))
+}
+
+/// A database that is neither made nor migrated.
+fn there(config: &DatabaseConfig) -> Result<DatabaseConfig, Failure> {
     match &config.url {
         DatabaseUrl::Sqlite(path) if !path.exists() => {
             Err(Failure::setting(DatabaseConfig::URL, anyhow!("there is no file {}", path.display())))
         }
-        _ => users(&DatabaseConfig { migrate: false, ..config.clone() }).await,
+        _ => Ok(DatabaseConfig { migrate: false, ..config.clone() }),
     }
 }
 

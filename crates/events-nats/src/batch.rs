@@ -16,7 +16,7 @@ use metrics::{counter, gauge, histogram};
 use roster_domain::services::InboundService;
 use roster_domain::{BoxError, Email, InboundEvent};
 use tokio::time::sleep;
-use tracing::{Instrument, Span, debug, info_span, warn};
+use tracing::{Instrument, Span, debug, info_span};
 
 use crate::NatsConfig;
 use crate::dead_letters::NatsDeadLetters;
@@ -193,12 +193,11 @@ impl<'a> Batch<'a> {
             Judged::Repeated => "repeated",
             Judged::Dead(reason) => {
                 traced.record("otel.status_code", "error");
-                span.in_scope(|| warn!(reason, "an event can never succeed: it is a dead letter"));
-                self.dead_letters.put(&message.try_into()?, &reason).await?;
+                self.dead_letters.put(&message.try_into()?, &reason).instrument(span).await?;
                 "dead_lettered"
             }
         };
-        counter!("roster_inbound_events_total", "outcome" => outcome).increment(1);
+        count(outcome);
         measure(&info);
         // One that cannot be acknowledged comes again, and then does nothing.
         message.double_ack().await?;
@@ -230,6 +229,11 @@ impl<'a> Batch<'a> {
         }
         Ok(())
     }
+}
+
+/// Counts an event of which this became.
+pub(crate) fn count(outcome: &'static str) {
+    counter!("roster_inbound_events_total", "outcome" => outcome).increment(1);
 }
 
 /// Measures how far behind the stream we are, by a message that is settled.

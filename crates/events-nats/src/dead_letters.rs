@@ -10,6 +10,7 @@ use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use roster_domain::BoxError;
 use roster_domain::ports::{DeadLetter, DeadLetters, DeadLettersError};
+use tracing::warn;
 use uuid::Uuid;
 
 use crate::Nats;
@@ -40,6 +41,7 @@ impl NatsDeadLetters {
     /// Keeps an event, with the reason and where it came from; of one that is too large for that, its beginning.
     /// Where its keeper dies before the event itself is acknowledged, the same is kept once.
     pub(crate) async fn put(&self, letter: &Letter, reason: &str) -> Result<(), BoxError> {
+        warn!(reason, "an event can never succeed: it is a dead letter");
         let (mut headers, payload) = (letter.headers(reason), &letter.payload);
         match self.send(DEAD_LETTERS, headers.clone(), payload.clone()).await {
             Err(error) if is_too_large(&error) => {

@@ -10,9 +10,10 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use roster_domain::BoxError;
 use serde_json::json;
-use tracing::warn;
+use tracing::{Instrument, info_span};
 
 use crate::Nats;
+use crate::batch::count;
 use crate::dead_letters::Letter;
 use crate::streams::{INBOUND, Name};
 
@@ -33,8 +34,9 @@ pub(crate) async fn put_aside(
         let Some(event) = event.filter(|event| event.sequence <= last) else { break };
         next = event.sequence + 1;
         let Some(reason) = what_is_wrong(&event) else { continue };
-        warn!(sequence = event.sequence, reason, "an event can never succeed: it is a dead letter");
-        nats.dead_letters().put(&Letter::try_from(event)?, &reason).await?;
+        let span = info_span!("event", subject = %event.subject, sequence = event.sequence);
+        nats.dead_letters().put(&Letter::try_from(event)?, &reason).instrument(span).await?;
+        count("dead_lettered");
         // It has nobody who could acknowledge it.
         stream.delete_message(next - 1).await?;
     }

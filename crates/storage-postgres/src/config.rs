@@ -27,8 +27,8 @@ pub struct PostgresConfig {
     /// How long opening a connection may take at each address of the hosts that there are, log-in included; unless the
     /// URL says how long, by a `connect_timeout` that is not 0.
     pub connect_timeout: Duration,
-    /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after half of
-    /// it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options
+    /// How long a statement may run on the server, to the millisecond. A wait for a lock ends after three
+    /// quarters of it. A connection is closed whose server says nothing for twice as long and a second, unless the URL's options
     /// ask for a time-out of their own. Zero is without limit.
     pub statement_timeout: Duration,
     /// Whether statements are prepared once for each connection. `false` is for a proxy that pools by

@@ -93,7 +93,7 @@ impl Lead for PgLead {
 const TAKES_WRITES: &str = "SELECT $1 > 0 AND NOT current_setting('transaction_read_only')::bool AS answer";
 
 /// A standby gives its locks to whoever asks: they are not those of the server that it follows.
-async fn check_takes_writes(conn: &mut AsyncPgConnection) -> Result<(), Error> {
+pub(crate) async fn check_takes_writes(conn: &mut AsyncPgConnection) -> Result<(), Error> {
     if ask(conn, TAKES_WRITES).await? { Ok(()) } else { Err(Error::ReadOnly) }
 }
 

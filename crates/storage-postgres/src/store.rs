@@ -2,9 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
-use diesel::prelude::*;
-use diesel::sql_types::Bool;
-use diesel_async::{AsyncPgConnection, RunQueryDsl};
+use diesel_async::AsyncPgConnection;
 use roster_domain::ports::{HealthCheck, Unhealthy};
 use roster_domain::{Page, User, UserId, UserQuery, chain};
 use tokio::time::timeout;
@@ -14,11 +12,10 @@ use crate::connector::Connector;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::group_commit::GroupCommit;
-use crate::lead::Candidate;
+use crate::lead::{Candidate, check_takes_writes};
 use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::pools::Pools;
-use crate::prepared::Prepared;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list, migrations};
 
 /// How long a health check waits for a connection, and for an answer.
@@ -137,13 +134,5 @@ async fn in_time(asked: impl Future<Output = Result<(), Error>>) -> Result<(), U
 }
 
 async fn takes_writes(conn: &mut AsyncPgConnection, (): ()) -> Result<(), Error> {
-    #[derive(QueryableByName)]
-    struct Answer {
-        #[diesel(sql_type = Bool)]
-        takes_writes: bool,
-    }
-    let asked =
-        diesel::sql_query("SELECT NOT current_setting('transaction_read_only')::bool AS takes_writes");
-    let answer: Answer = Prepared(asked).get_result(conn).await?;
-    if answer.takes_writes { Ok(()) } else { Err(Error::ReadOnly) }
+    check_takes_writes(conn).await
 }

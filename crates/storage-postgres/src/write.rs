@@ -95,13 +95,7 @@ impl Edit {
 
     /// The user that was found, if it is there, and may be changed as it is.
     pub(crate) fn of(&self, found: Option<User>) -> Result<User, UserRepositoryError> {
-        let user = found.ok_or(UserRepositoryError::NotFound(self.id))?;
-        let current = user.version;
-        if self.precondition.allows(current) {
-            Ok(user)
-        } else {
-            Err(UserRepositoryError::PreconditionFailed { current })
-        }
+        self.precondition.judge(self.id, found)
     }
 
     /// What this changes in a user, if anything.

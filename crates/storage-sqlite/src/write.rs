@@ -109,19 +109,9 @@ fn delete(
 /// The user as it is, where the precondition allows a change. Nobody else changes it meanwhile: this is the
 /// one transaction that writes.
 fn current(conn: &mut SqliteConnection, id: UserId, precondition: &Precondition) -> Result<User, Error> {
-    let row: UserRow = users::table
-        .find(id.get())
-        .select(UserRow::as_select())
-        .get_result(conn)
-        .optional()?
-        .ok_or(UserRepositoryError::NotFound(id))?;
-    let user = User::try_from(row)?;
-    let current = user.version;
-    if precondition.allows(current) {
-        Ok(user)
-    } else {
-        Err(UserRepositoryError::PreconditionFailed { current }.into())
-    }
+    let with_id = users::table.find(id.get()).select(UserRow::as_select());
+    let found = with_id.get_result(conn).optional()?.map(User::try_from).transpose()?;
+    Ok(precondition.judge(id, found)?)
 }
 
 pub(crate) fn user_id(id: i64) -> Result<UserId, Error> {

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use reqwest::Client;
 use reqwest::header::ACCEPT;
-use reqwest::{Client, Response};
 use roster_domain::chain;
 use tokio::sync::{Mutex, watch};
 use tokio::time::{Instant, sleep};
@@ -141,22 +141,12 @@ impl Remote {
         let request =
             self.client.get(self.url.clone()).header(ACCEPT, "application/jwk-set+json, application/json");
         // The URL may hold a secret.
-        let response = request.send().await.map_err(reqwest::Error::without_url)?;
+        let mut response = request.send().await.map_err(reqwest::Error::without_url)?;
         if response.status() != 200 {
             return Err(anyhow!("{:?} answers {}", JwksSource::Url(self.url.clone()), response.status()));
         }
-        let text = read(response).await?;
+        let body = outgoing::body(&mut response, MAX_BYTES).await?;
+        let text = String::from_utf8(body).context("the answer is no text")?;
         Keys::parse(&text).with_context(|| format!("{:?}", JwksSource::Url(self.url.clone())))
     }
-}
-
-async fn read(mut response: Response) -> anyhow::Result<String> {
-    let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(reqwest::Error::without_url)? {
-        body.extend_from_slice(&chunk);
-        if body.len() > MAX_BYTES {
-            return Err(anyhow!("the answer is longer than {MAX_BYTES} bytes"));
-        }
-    }
-    String::from_utf8(body).context("the answer is no text")
 }

@@ -31,7 +31,7 @@ impl Principal {
     }
 
     /// Whoever it is, where no credentials are asked for: they may do everything.
-    pub fn anonymous() -> Self {
+    pub(super) fn anonymous() -> Self {
         static ANONYMOUS: LazyLock<Principal> =
             LazyLock::new(|| Principal::new("anonymous", Scopes::all(), Kind::Anonymous));
         ANONYMOUS.clone()

@@ -14,7 +14,7 @@ use crate::wiring;
 pub fn migrate(mut config: Config) -> Result<(), Failure> {
     logging::start(&config.log, None);
     config.database.migrate = true;
-    run(wiring::ports(&config))?;
+    run(wiring::users(&config.database))?;
     tracing::info!("the schema is up to date");
     Ok(())
 }

@@ -26,18 +26,18 @@ pub struct RepublishArgs {
 pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
     run(async {
-        let ports = wiring::ports(config).await?;
+        let (events, outbox) = wiring::events_there(&config.database).await?;
         let after = Position::new(args.after).unwrap_or_default();
-        let pruned = ports.events.pruned().await.map_err(anyhow::Error::from)?;
+        let pruned = events.pruned().await.map_err(anyhow::Error::from)?;
         if after < pruned {
             return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());
         }
-        let newest = ports.events.newest().await.map_err(anyhow::Error::from)?;
+        let newest = events.newest().await.map_err(anyhow::Error::from)?;
         if after > newest {
             let why = anyhow!("must be at most {newest}, the newest position: nothing comes after {after}");
             return Err(Failure::setting("--after", why));
         }
-        ports.outbox.rewind(after).await.map_err(anyhow::Error::from)?;
+        outbox.rewind(after).await.map_err(anyhow::Error::from)?;
         Ok(print(&format!("The events after {after}, up to {newest}, are published again\n"))?)
     })
 }

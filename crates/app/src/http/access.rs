@@ -50,9 +50,9 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Who asks.
-pub(super) fn principal(request: &HttpRequest) -> Option<Principal> {
-    request.extensions().get().cloned()
+/// Who asks. A request without a principal was not judged: it has none.
+pub(super) fn principal(request: &HttpRequest) -> Result<Principal, ApiError> {
+    request.extensions().get().cloned().ok_or_else(|| Refusal::Missing.into())
 }
 
 /// A resource at `path` that nobody asks for anything without the scopes that it takes: there is no way to add a
@@ -110,18 +110,14 @@ impl HttpServiceFactory for Protected {
 }
 
 /// Refuses a request before anything else of it is looked at: of a client that accepts no such form, or whose
-/// principal has not the scopes. One without a principal was not judged: it has none.
+/// principal has not the scopes.
 fn judge(request: &HttpRequest, needed: Scopes, form: Option<&'static str>) -> Result<(), ApiError> {
     if let Some(form) = form
         && accept::choose(request.headers(), &[form]).is_none()
     {
         return Err(ApiError::NotAcceptable(form));
     }
-    match request.extensions().get::<Principal>() {
-        Some(principal) if principal.may(needed) => Ok(()),
-        Some(_) => Err(ApiError::Forbidden(needed)),
-        None => Err(Refusal::Missing.into()),
-    }
+    if principal(request)?.may(needed) { Ok(()) } else { Err(ApiError::Forbidden(needed)) }
 }
 
 /// What to ask of whom an error refuses, as `WWW-Authenticate` (RFC 6750 §3); `None` where it is another error.

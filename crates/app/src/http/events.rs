@@ -50,7 +50,7 @@ async fn feed(
     let mut asked = FeedRequest::of(&request)?;
     if form == sse::MEDIA_TYPE {
         asked.after = last_event_id(request.headers())?.or(asked.after);
-        let until = over(lifecycle, gatekeeper, principal(&request));
+        let until = over(lifecycle, gatekeeper, principal(&request)?);
         let stream = streams.answer(services.feed.clone(), asked.after, until).await?;
         // Whoever asks for the head alone is sent nothing more; a stream would go on beside it for ever.
         let head_only = request.method() == Method::HEAD;
@@ -61,12 +61,7 @@ async fn feed(
 }
 
 /// Ends once the program is told to stop, or whoever follows the feed may do so no longer.
-async fn over(
-    lifecycle: web::Data<Lifecycle>,
-    gatekeeper: web::Data<Gatekeeper>,
-    follower: Option<Principal>,
-) {
-    let follower = follower.unwrap_or_else(Principal::anonymous);
+async fn over(lifecycle: web::Data<Lifecycle>, gatekeeper: web::Data<Gatekeeper>, follower: Principal) {
     tokio::select! {
         () = lifecycle.stopping() => {}
         () = gatekeeper.revoked(&follower) => {}

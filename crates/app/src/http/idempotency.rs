@@ -12,7 +12,6 @@ use sha2::{Digest, Sha256};
 
 use super::access::principal;
 use super::error::ApiError;
-use crate::access::Principal;
 
 const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
 
@@ -43,15 +42,18 @@ impl FromRequest for Idempotency {
     type Future = Ready<Result<Self, ApiError>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(key(request).map(|key| Self(key.map(|key| Key { scope: scope(request), key }))))
+        let key = key(request).and_then(|key| {
+            let key = key.map(|key| Ok(Key { scope: scope(request)?, key }));
+            key.transpose().map(Self)
+        });
+        ready(key)
     }
 }
 
 /// Whose keys these are, and for what.
-fn scope(request: &HttpRequest) -> String {
+fn scope(request: &HttpRequest) -> Result<String, ApiError> {
     let route = request.match_pattern().unwrap_or_default();
-    let principal = principal(request).unwrap_or_else(Principal::anonymous);
-    format!("{} {route} of {principal}", request.method())
+    Ok(format!("{} {route} of {}", request.method(), principal(request)?))
 }
 
 fn key(request: &HttpRequest) -> Result<Option<IdempotencyKey>, ApiError> {

@@ -107,6 +107,20 @@ pub trait UserRepository: Send + Sync {
     fn export(&self) -> BoxStream<'static, Result<Vec<User>, UserRepositoryError>>;
 }
 
+impl Precondition {
+    /// The user that a store found under this id, if it is there and may be changed as it is.
+    ///
+    /// # Errors
+    ///
+    /// [`NotFound`](UserRepositoryError::NotFound), or
+    /// [`PreconditionFailed`](UserRepositoryError::PreconditionFailed).
+    pub fn judge(&self, id: UserId, found: Option<User>) -> Result<User, UserRepositoryError> {
+        let user = found.ok_or(UserRepositoryError::NotFound(id))?;
+        let current = user.version;
+        if self.allows(current) { Ok(user) } else { Err(UserRepositoryError::PreconditionFailed { current }) }
+    }
+}
+
 /// Why a repository did not do what it was asked.
 #[derive(Debug, Error)]
 #[non_exhaustive]

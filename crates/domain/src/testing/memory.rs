@@ -108,7 +108,7 @@ impl State {
         precondition: &Precondition,
         commit: &Commit,
     ) -> Result<User> {
-        let user = self.checked(id, precondition)?.clone();
+        let user = precondition.judge(id, self.users.get(&id).cloned())?;
         let Some(after) = user.changed(changes, commit.at) else {
             return Ok(user);
         };
@@ -121,17 +121,10 @@ impl State {
     }
 
     fn delete(&mut self, id: UserId, precondition: &Precondition, commit: &Commit) -> Result<User> {
-        let user = self.checked(id, precondition)?.clone();
+        let user = precondition.judge(id, self.users.get(&id).cloned())?;
         self.users.remove(&id);
         self.record(commit, Change::UserDeleted(user.clone()));
         Ok(user)
-    }
-
-    fn checked(&self, id: UserId, precondition: &Precondition) -> Result<&User> {
-        let user = self.users.get(&id).ok_or(UserRepositoryError::NotFound(id))?;
-        let current = user.version;
-        let failed = UserRepositoryError::PreconditionFailed { current };
-        if precondition.allows(current) { Ok(user) } else { Err(failed) }
     }
 
     fn check_free(&self, email: &Email) -> Result<()> {

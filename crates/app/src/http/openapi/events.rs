@@ -1,6 +1,6 @@
 //! `/events`: the feed of what happened here, and what others tell us.
 
-use roster_domain::InboundId;
+use roster_domain::{InboundChange, InboundId};
 use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::HttpMethod::{Get, Post};
@@ -23,7 +23,7 @@ const OUT: [(&str, &str); 3] = [
 ];
 /// The same of what others tell us.
 const IN: [(&str, &str); 2] =
-    [("directory.person.saved", "PersonSaved"), ("directory.person.removed", "PersonRemoved")];
+    [(InboundChange::PERSON_SAVED, "PersonSaved"), (InboundChange::PERSON_REMOVED, "PersonRemoved")];
 
 pub(super) fn schemas(mut components: ComponentsBuilder) -> ComponentsBuilder {
     for (kind, name) in OUT {

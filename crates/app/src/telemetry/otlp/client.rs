@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
-use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response, ResponseBodyTooLarge};
+use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use roster_domain::chain;
 use tokio::runtime::Handle;
 use url::Url;
@@ -51,13 +51,7 @@ impl HttpClient for Client {
 
 async fn send(http: &reqwest::Client, request: Request<Bytes>) -> Result<Response<Bytes>, HttpError> {
     let mut answer = http.execute(request.try_into()?).await.map_err(reqwest::Error::without_url)?;
-    let mut body = Vec::new();
-    while let Some(chunk) = answer.chunk().await? {
-        if body.len() + chunk.len() > ANSWER {
-            return Err(ResponseBodyTooLarge::new().into());
-        }
-        body.extend_from_slice(&chunk);
-    }
+    let body = outgoing::body(&mut answer, ANSWER).await?;
     let mut whole = Response::builder().status(answer.status()).body(body.into())?;
     *whole.headers_mut() = std::mem::take(answer.headers_mut());
     Ok(whole)
