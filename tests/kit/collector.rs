@@ -1,6 +1,6 @@
 //! A stand-in for a collector of telemetry (OTLP as protobuf over HTTP), which keeps what it is sent.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,7 +9,10 @@ use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequ
 use opentelemetry_proto::tonic::collector::trace::v1::ExportTraceServiceRequest;
 use opentelemetry_proto::tonic::common::v1::KeyValue;
 use opentelemetry_proto::tonic::common::v1::any_value::Value;
+use opentelemetry_proto::tonic::metrics::v1::metric::Data;
+use opentelemetry_proto::tonic::metrics::v1::number_data_point::Value as Number;
 use prost::Message;
+use serde_json::{Value as Json, json};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::watch;
@@ -30,8 +33,8 @@ pub(crate) struct Collector {
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Received {
     pub(crate) spans: Vec<Span>,
-    /// The names of the measurements.
-    pub(crate) measured: BTreeSet<String>,
+    /// The measurements, by name: the sum of the newest of all sets of labels, of a histogram their count.
+    pub(crate) measured: BTreeMap<String, f64>,
     /// The heads of the requests.
     pub(crate) heads: Vec<String>,
     /// The bodies of the requests, what is text in them as it is.
@@ -43,6 +46,8 @@ pub(crate) struct Received {
 pub(crate) struct Span {
     /// Who sent it: `service.name`.
     pub(crate) service: String,
+    /// Which of those: `service.instance.id`.
+    pub(crate) instance: String,
     pub(crate) name: String,
     /// 2 is a server's, 3 a client's, 4 a producer's, 5 a consumer's.
     pub(crate) kind: i32,
@@ -50,7 +55,7 @@ pub(crate) struct Span {
     pub(crate) id: String,
     /// Empty where it begins a trace.
     pub(crate) parent: String,
-    pub(crate) attributes: BTreeMap<String, String>,
+    pub(crate) attributes: BTreeMap<String, Json>,
 }
 
 impl Collector {
@@ -133,7 +138,8 @@ impl Received {
             Some("/v1/metrics") => {
                 let told = ExportMetricsServiceRequest::decode(body).expect("measurements of OTLP");
                 let scopes = told.resource_metrics.into_iter().flat_map(|of| of.scope_metrics);
-                self.measured.extend(scopes.flat_map(|scope| scope.metrics).map(|metric| metric.name));
+                let metrics = scopes.flat_map(|scope| scope.metrics);
+                self.measured.extend(metrics.map(|metric| (metric.name, metric.data.map_or(0.0, sum))));
             }
             other => panic!("a collector is sent nothing at {other:?}"),
         }
@@ -143,13 +149,31 @@ impl Received {
     }
 }
 
+#[expect(clippy::cast_precision_loss, reason = "a test counts no further than that")]
+fn sum(measured: Data) -> f64 {
+    let points = match measured {
+        Data::Gauge(gauge) => gauge.data_points,
+        Data::Sum(sum) => sum.data_points,
+        Data::Histogram(all) => return all.data_points.iter().map(|point| point.count as f64).sum(),
+        other => panic!("nothing is measured so: {other:?}"),
+    };
+    let number = |value| match value {
+        Some(Number::AsDouble(number)) => number,
+        Some(Number::AsInt(number)) => number as f64,
+        None => 0.0,
+    };
+    points.into_iter().map(|point| number(point.value)).sum()
+}
+
 fn spans(told: ExportTraceServiceRequest) -> impl Iterator<Item = Span> {
     told.resource_spans.into_iter().flat_map(|of| {
         let resource = attributes(of.resource.map(|resource| resource.attributes).unwrap_or_default());
-        let service = resource.get("service.name").cloned().unwrap_or_default();
+        let told = |name: &str| resource[name].as_str().expect("it is text").to_owned();
+        let (service, instance) = (told("service.name"), told("service.instance.id"));
         let spans = of.scope_spans.into_iter().flat_map(|scope| scope.spans);
         spans.map(move |span| Span {
             service: service.clone(),
+            instance: instance.clone(),
             name: span.name,
             kind: span.kind,
             trace: hex(&span.trace_id),
@@ -160,13 +184,13 @@ fn spans(told: ExportTraceServiceRequest) -> impl Iterator<Item = Span> {
     })
 }
 
-fn attributes(told: Vec<KeyValue>) -> BTreeMap<String, String> {
-    let text = |value| match value {
-        Some(Value::StringValue(text)) => text,
-        Some(Value::IntValue(number)) => number.to_string(),
-        other => format!("{other:?}"),
+fn attributes(told: Vec<KeyValue>) -> BTreeMap<String, Json> {
+    let json = |value| match value {
+        Some(Value::StringValue(text)) => json!(text),
+        Some(Value::IntValue(number)) => json!(number),
+        other => json!(format!("{other:?}")),
     };
-    told.into_iter().map(|one| (one.key, text(one.value.and_then(|value| value.value)))).collect()
+    told.into_iter().map(|one| (one.key, json(one.value.and_then(|value| value.value)))).collect()
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -11,8 +11,8 @@ use tokio::time::{sleep, timeout};
 
 use super::until_events_can_come;
 use crate::kit::{
-    Database, Family, Http, Kind, Program, Reply, Roster, StandIn, USERS, WithNats, new_user, suite,
-    user_path,
+    Database, Family, Gateway, Http, Kind, OnPostgres, Program, Reply, Roster, StandIn, USERS, WithNats,
+    new_user, suite, user_path,
 };
 
 suite![
@@ -21,6 +21,7 @@ suite![
     requests_that_are_not_let_in_are_counted_by_the_route_that_they_would_have,
     routes_and_methods_that_nobody_knows_make_no_series_of_their_own,
     the_process_is_measured,
+    what_waits_for_the_broker_does_so_while_the_store_is_away,
 ];
 
 /// What the README lists, with its kind.
@@ -166,7 +167,7 @@ async fn routes_and_methods_that_nobody_knows_make_no_series_of_their_own(roster
     // Those three, and the first reading.
     assert!(requests.samples.len() <= before + 4, "{requests:#?}");
     assert_eq!(requests.sum(&[("route", "none"), ("status", "404")]), 20.0);
-    assert_eq!(requests.sum(&[("method", "other"), ("status", "405")]), 20.0);
+    assert_eq!(requests.sum(&[("method", "_OTHER"), ("status", "405")]), 20.0);
     let values: BTreeSet<_> = requests.samples.iter().flat_map(|one| one.labels.keys()).collect();
     assert_eq!(values.into_iter().collect::<Vec<_>>(), ["method", "route", "status"]);
 }
@@ -185,4 +186,22 @@ async fn the_process_is_measured(roster: Roster) {
     for name in ["process_resident_memory_bytes", "process_open_fds", "process_start_time_seconds"] {
         assert!(measured[name].sum(&[]) > 0.0, "{name}");
     }
+}
+
+/// Seen to fail where nothing waited any more as the lead was lost with the store.
+async fn what_waits_for_the_broker_does_so_while_the_store_is_away(OnPostgres(database): OnPostgres) {
+    let gateway = Gateway::to(database.url()).await;
+    let url = gateway.url(database.url());
+    let roster = Program::by_default(&url).and(["--nats-url", "nats://127.0.0.1:9"]).serve().await;
+    roster.users(3).await;
+    let waiting = |measured: &BTreeMap<String, Family>| measured["roster_events_unpublished"].sum(&[]);
+    until(&roster, "three wait", |measured| waiting(measured) == 3.0).await;
+
+    gateway.cut();
+    until(&roster, "the lead is lost", |measured| measured["roster_relay_leads"].sum(&[]) == 0.0).await;
+    sleep(Duration::from_secs(2)).await;
+
+    let measured = roster.measured().await;
+    assert_eq!(waiting(&measured), 3.0);
+    assert!(measured["roster_events_oldest_unpublished_seconds"].sum(&[]) > 0.0);
 }

@@ -23,6 +23,8 @@ suite![
     what_is_left_is_sent_before_the_program_ends,
     a_collector_that_is_away_or_hangs_harms_no_request_and_no_stop,
     the_variables_of_opentelemetry_count,
+    what_is_unknown_has_no_name_in_a_trace,
+    what_is_sent_is_what_is_asked_for,
 ];
 
 /// A program whose traces and measurements go to a collector.
@@ -76,9 +78,12 @@ async fn one_trace_goes_from_a_request_through_the_outbox_to_what_another_progra
     };
     let served = collector.span("of the request", of("first", "POST /api/v1/users")).await;
     assert_eq!((served.parent.as_str(), served.kind), (STEP, 2), "{served:?}");
-    assert_eq!(served.attributes["http.response.status_code"], "201", "{served:?}");
+    assert_eq!(served.attributes["http.response.status_code"], 201, "{served:?}");
+    assert_eq!(served.attributes["http.route"], USERS, "{served:?}");
     let write = collector.span("of the write", of("first", "users.create")).await;
     assert_eq!((&write.parent, write.kind), (&served.id, 3), "{write:?}");
+    let system = if database.url().starts_with("sqlite") { "sqlite" } else { "postgresql" };
+    assert_eq!(write.attributes["db.system.name"], system, "{write:?}");
     let sent = collector.span("of the relay", of("first", "publish roster.users.created")).await;
     assert_eq!((&sent.parent, sent.kind), (&write.id, 4), "{sent:?}");
 
@@ -207,7 +212,7 @@ async fn what_is_left_is_sent_before_the_program_ends(OnSqlite(database): OnSqli
         "roster_database_connection_wait_seconds",
         "process_open_fds",
     ] {
-        assert!(received.measured.contains(name), "{name}: {:?}", received.measured);
+        assert!(received.measured.contains_key(name), "{name}: {:?}", received.measured);
     }
 }
 
@@ -236,10 +241,66 @@ async fn a_collector_that_is_away_or_hangs_harms_no_request_and_no_stop(OnSqlite
     }
 }
 
+/// Of a route or a method that nobody knows a trace has no name: there would be as many as clients make up.
+async fn what_is_unknown_has_no_name_in_a_trace(OnSqlite(database): OnSqlite) {
+    let collector = Collector::start().await;
+    let roster = observed(Program::serving(&database), &collector, "roster").serve().await;
+
+    roster.get("/nowhere").header("traceparent", CLIENT).await.error(404, "not_found");
+    roster.request("BREW", "/nowhere").header("traceparent", CLIENT).await.any_body(404);
+
+    let lost = collector.span("without a route", |span| span.name == "GET").await;
+    assert!(!lost.attributes.contains_key("http.route"), "{lost:?}");
+    assert_eq!(lost.attributes["http.response.status_code"], 404, "{lost:?}");
+    let brewed = collector.span("without a method", |span| span.name == "HTTP").await;
+    assert_eq!(brewed.attributes["http.request.method"], "_OTHER", "{brewed:?}");
+}
+
+/// Seen to fail where whoever asked for a measurement again began at nothing.
+async fn what_is_sent_is_what_is_asked_for(OnSqlite(database): OnSqlite) {
+    let collector = Collector::start().await;
+    let program = observed(Program::serving(&database), &collector, "roster");
+    let roster = program.env("OTEL_METRIC_EXPORT_INTERVAL", "100").serve().await;
+    let follow = async || {
+        let asked = roster.get("/api/v1/events").header("Accept", "text/event-stream");
+        asked.stream().await.unwrap_or_else(|answer| panic!("no stream: {}", answer.told()))
+    };
+    let streams = [follow().await, follow().await, follow().await];
+    for _ in 0..50 {
+        // The process is measured with each.
+        roster.get("/metrics").await.any_body(200);
+    }
+    let names = [
+        "roster_event_streams",
+        "roster_http_requests_in_flight",
+        "roster_http_request_duration_seconds",
+        "process_cpu_seconds_total",
+        "process_max_fds",
+    ];
+    let agree = async || {
+        let (asked, sent) = (roster.measured().await, collector.received().measured);
+        let differ = |name: &str| (asked[name].sum(&[]) - sent.get(name).copied().unwrap_or(f64::MAX)).abs();
+        names.iter().all(|name| differ(name) < 2.0)
+    };
+    let until = async |streaming: f64| {
+        let agreed = async {
+            while !agree().await || collector.received().measured["roster_event_streams"] != streaming {
+                sleep(Duration::from_millis(200)).await;
+            }
+        };
+        let late = |_| panic!("{streaming} follow: {:?}", collector.received().measured);
+        timeout(TOLD, agreed).await.unwrap_or_else(late);
+    };
+    until(3.0).await;
+    drop(streams);
+    until(0.0).await;
+}
+
 async fn the_variables_of_opentelemetry_count(OnSqlite(database): OnSqlite) {
     let collector = Collector::start().await;
     let program = observed(Program::serving(&database), &collector, "by-name")
         .env("OTEL_EXPORTER_OTLP_HEADERS", "x-tenant=seven")
+        .env("OTEL_RESOURCE_ATTRIBUTES", "service.instance.id=seven-1,deployment.environment.name=test")
         .env("OTEL_TRACES_SAMPLER", "parentbased_always_off");
     let roster = program.serve().await;
     roster.get(USERS).header("X-Request-Id", "not-sampled").await.page();
@@ -251,6 +312,19 @@ async fn the_variables_of_opentelemetry_count(OnSqlite(database): OnSqlite) {
     let received = collector.received();
     assert!(received.spans.iter().all(|span| span.trace == TRACE), "{:?}", received.spans);
     assert!(received.heads.iter().all(|head| head.to_lowercase().contains("x-tenant: seven")));
+    assert!(received.spans.iter().all(|span| span.instance == "seven-1"), "{:?}", received.spans);
+
+    let silent = Collector::start().await;
+    for (one, other, value) in [
+        ("OTEL_SDK_DISABLED", "OTEL_SDK_DISABLED", "true"),
+        ("OTEL_TRACES_EXPORTER", "OTEL_METRICS_EXPORTER", "none"),
+    ] {
+        let program = observed(Program::serving(&database), &silent, "nobody");
+        let roster = program.env(one, value).env(other, value).serve().await;
+        roster.get(USERS).await.page();
+        assert_eq!(roster.stop().await.code, Some(0));
+    }
+    assert!(silent.received().heads.is_empty(), "{:?}", silent.received());
 
     let bad = Program::serving(&database).and(["--otlp-endpoint", "localhost:4318"]).run().await;
     assert_eq!(bad.code, Some(2));

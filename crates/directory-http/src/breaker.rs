@@ -7,6 +7,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
+use tracing::{info, warn};
 
 /// How many failures in a row open the circuit.
 const FAILURES_IN_A_ROW: u32 = 5;
@@ -110,8 +111,8 @@ impl Breaker {
     pub(crate) fn circuit(&self) -> Circuit {
         match &*self.state() {
             State::Closed(_) => Circuit::Closed,
-            State::HalfOpen { .. } => Circuit::HalfOpen,
-            State::Open { .. } => Circuit::Open,
+            State::Open { until } if *until > Instant::now() => Circuit::Open,
+            State::HalfOpen { .. } | State::Open { .. } => Circuit::HalfOpen,
         }
     }
 
@@ -142,6 +143,13 @@ impl Permit<'_> {
             State::HalfOpen { .. } | State::Open { .. } => None,
         };
         if let Some(next) = next {
+            match (&*state, &next) {
+                (State::Closed(_), _) => {
+                    warn!("the circuit to the directory opens: it failed too often of late");
+                }
+                (_, State::Closed(_)) => info!("the circuit to the directory is closed: it answers again"),
+                _ => {}
+            }
             *state = next;
         }
     }
@@ -241,9 +249,12 @@ mod tests {
     async fn a_single_probe_goes_through_after_the_pause_and_decides() {
         for failed in [true, false] {
             let breaker = opened();
+            assert_eq!(breaker.circuit(), Circuit::Open);
             advance(OPEN_FOR).await;
+            assert_eq!(breaker.circuit(), Circuit::HalfOpen, "though nobody asked");
             let probe = breaker.enter().unwrap();
             assert!(breaker.enter().is_err(), "one probe at a time");
+            assert_eq!(breaker.circuit(), Circuit::HalfOpen);
             probe.ended(failed);
             assert_eq!(breaker.circuit(), if failed { Circuit::Open } else { Circuit::Closed });
         }

@@ -77,7 +77,7 @@ impl Nats {
         if servers.iter().any(|server| server.scheme() == "tls") {
             options = options.require_tls(true);
         }
-        let told = Told::default();
+        let told = Told::of(&servers);
         let hearing = told.clone();
         let client = options
             .name("roster")
@@ -171,7 +171,12 @@ impl Nats {
 
     /// What the client told of a connection that cannot be made; nothing where it told nothing.
     pub(crate) fn trouble(&self) -> String {
-        self.told.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.told.last().clone()
+    }
+
+    /// Where the servers are, by name or address and port.
+    pub(crate) fn servers(&self) -> &str {
+        &self.told.servers
     }
 
     fn troubles(&self) -> MutexGuard<'_, BTreeMap<Name, (Instant, String)>> {
@@ -194,21 +199,35 @@ impl HealthCheck for Nats {
 }
 
 /// What was told of the connection last, so that the same is not told at each of many attempts.
-#[derive(Clone, Default)]
-struct Told(Arc<Mutex<String>>);
+#[derive(Clone)]
+struct Told {
+    /// Where the servers are.
+    servers: Arc<str>,
+    last: Arc<Mutex<String>>,
+}
 
 impl Told {
+    fn of(servers: &[ServerAddr]) -> Self {
+        let places: Vec<_> =
+            servers.iter().map(|server| format!("{}:{}", server.host(), server.port())).collect();
+        Self { servers: places.join(",").into(), last: Arc::default() }
+    }
+
+    fn last(&self) -> MutexGuard<'_, String> {
+        self.last.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn hear(&self, event: &Event) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let (servers, mut last) = (&*self.servers, self.last());
         match event {
             Event::Connected => {
                 last.clear();
-                info!("connected to the NATS server");
+                info!(servers, "connected to the NATS server");
             }
-            Event::Disconnected => warn!("the connection to the NATS server is lost"),
+            Event::Disconnected => warn!(servers, "the connection to the NATS server is lost"),
             Event::ClientError(_) | Event::ServerError(_) if *last != event.to_string() => {
                 *last = event.to_string();
-                warn!(reason = *last, "there is trouble with the NATS server");
+                warn!(servers, reason = *last, "there is trouble with the NATS server");
             }
             other => debug!(event = %other, "NATS"),
         }

@@ -36,7 +36,7 @@ impl Nats {
     /// The server; or what is wrong with it, so that there is no more to look at.
     async fn broker(&self) -> Result<Finding, Finding> {
         let late = |_| {
-            let told = format!("no connection within {CONNECT:?}: {}", self.trouble());
+            let told = format!("no connection to {} within {CONNECT:?}: {}", self.servers(), self.trouble());
             Finding::failed(BROKER, told.trim_end_matches(": "))
         };
         self.connected_within(CONNECT).await.map_err(late)?;

@@ -42,6 +42,8 @@ pub(crate) fn publishing(subject: &str, headers: &mut HeaderMap) -> Span {
         otel.status_code = Empty,
         messaging.system = "nats",
         messaging.destination.name = subject,
+        messaging.operation.name = "publish",
+        "messaging.operation.type" = "send",
     );
     step.in_scope(|| inject(headers));
     step
@@ -63,6 +65,8 @@ pub(crate) fn processing(message: &Message, trace: Option<&TraceContext>) -> Spa
         otel.status_code = Empty,
         messaging.system = "nats",
         messaging.destination.name = %message.subject,
+        messaging.operation.name = "process",
+        "messaging.operation.type" = "process",
     )
 }
 

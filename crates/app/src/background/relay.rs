@@ -51,10 +51,13 @@ impl Relay {
             match self.outbox.lead().await {
                 Ok(Some(lead)) => {
                     outage.is_over();
-                    if self.lead(lead, &mut flush, &mut patience).await == Ended::InVain {
-                        (patience, pause) = ((patience * 2).min(MOST_PATIENCE), STAND_BACK);
-                    } else {
-                        none_wait();
+                    match self.lead(lead, &mut flush, &mut patience).await {
+                        Ended::InVain => {
+                            (patience, pause) = ((patience * 2).min(MOST_PATIENCE), STAND_BACK);
+                        }
+                        Ended::Flushed => none_wait(),
+                        // As long as nobody else has it, what waits does so still.
+                        Ended::Lost => {}
                     }
                 }
                 Ok(None) => {
@@ -148,6 +151,7 @@ async fn publish(
             }
             Err(error) => {
                 store.failed(chain(&error));
+                counter!("roster_relay_failures_total").increment(1);
                 Some(pausing.next().unwrap_or(LONGEST))
             }
         };

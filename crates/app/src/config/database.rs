@@ -96,6 +96,16 @@ pub enum DatabaseUrl {
     Postgres(String),
 }
 
+impl DatabaseUrl {
+    /// What keeps the data, as OpenTelemetry's conventions call it.
+    pub(crate) fn system(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "sqlite",
+            Self::Postgres(_) => "postgresql",
+        }
+    }
+}
+
 impl FromStr for DatabaseUrl {
     type Err = &'static str;
 

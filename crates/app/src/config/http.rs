@@ -15,13 +15,21 @@ pub struct HttpConfig {
         long,
         env = "ROSTER_LISTEN",
         global = true,
+        value_parser = address,
         default_value = "127.0.0.1:8080",
         value_name = "ADDRESS"
     )]
     pub listen: SocketAddr,
     /// An address and port of their own for health and measurements, which ask for no credentials; port 0 takes a
     /// free one [default: they are beside the API]
-    #[arg(id = "ops-listen", long, env = "ROSTER_OPS_LISTEN", global = true, value_name = "ADDRESS")]
+    #[arg(
+        id = "ops-listen",
+        long,
+        env = "ROSTER_OPS_LISTEN",
+        global = true,
+        value_parser = address,
+        value_name = "ADDRESS"
+    )]
     pub ops_listen: Option<SocketAddr>,
     /// How long requests in flight may take to finish once the program is told to stop
     #[arg(
@@ -51,6 +59,10 @@ impl HttpConfig {
     pub fn health(&self) -> (SocketAddr, &'static str) {
         self.ops_listen.map_or((self.listen, Self::LISTEN), |address| (address, Self::OPS_LISTEN))
     }
+}
+
+fn address(text: &str) -> Result<SocketAddr, &'static str> {
+    text.parse().map_err(|_| "must be an address and a port, such as 127.0.0.1:8080")
 }
 
 /// Where pages of a browser come from.

@@ -16,9 +16,10 @@ pub struct LogConfig {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
-    // What the framework tells of is bytes that are no request, which anybody can send; what else fails is told by us.
+    // What the framework tells of is bytes that are no request, which anybody can send; what else fails is told by us,
+    // and what the NATS client tells at each attempt is told once.
     /// What is logged: error, warn, info, debug or trace, and by module, as in "warn,roster=debug"
-    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info,actix_http=off,actix_server=warn,async_nats=warn", value_name = "LEVEL")]
+    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info,actix_http=off,actix_server=warn,async_nats=off", value_name = "LEVEL")]
     pub log: Targets,
 }
 

@@ -12,6 +12,9 @@ use super::path::stripped;
 /// What a request is called whose route is none of ours, so that nobody makes up names of series.
 const NO_ROUTE: &str = "none";
 
+/// What a method is called that nobody has heard of (OpenTelemetry's conventions for HTTP).
+pub(super) const OTHER_METHOD: &str = "_OTHER";
+
 /// The status of a request whose client went away before it had one.
 const ABANDONED: &str = "abandoned";
 
@@ -120,6 +123,6 @@ pub(super) fn name_of(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
-        _ => "other",
+        _ => OTHER_METHOD,
     }
 }

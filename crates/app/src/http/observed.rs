@@ -10,7 +10,7 @@ use tracing::field::Empty;
 use tracing::instrument::Instrumented;
 use tracing::{Instrument, Span, debug_span, info, info_span};
 
-use super::measured::{Measured, name_of};
+use super::measured::{Measured, OTHER_METHOD, name_of};
 use super::request_id::RequestId;
 use crate::telemetry::traces;
 
@@ -58,10 +58,10 @@ impl Observed {
         let (took, method) = (self.began.elapsed(), self.method);
         let route = route.or_else(|| self.measured.route_of(&self.uri));
         self.measured.end(route.as_deref(), method, status, took);
-        let route = route.as_deref().unwrap_or("none");
         if !self.step.is_disabled() {
-            tell_trace(&self.step, method, route, status);
+            tell_trace(&self.step, method, route.as_deref(), status);
         }
+        let route = route.as_deref().unwrap_or("none");
         let duration_us = micros(took);
         let _within = self.span.enter();
         if let Some(status) = status {
@@ -91,6 +91,8 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
         http.request.method = name_of(request.method()),
         http.route = Empty,
         http.response.status_code = Empty,
+        url.scheme = "http",
+        "error.type" = Empty,
     );
     if let Some(id) = step.in_scope(traces::current_id) {
         span.record("trace_id", tracing::field::display(id));
@@ -99,13 +101,21 @@ fn step(request: &ServiceRequest, span: &Span) -> Span {
 }
 
 /// What a trace tells of a request that ended.
-fn tell_trace(step: &Span, method: &str, route: &str, status: Option<StatusCode>) {
+fn tell_trace(step: &Span, method: &str, route: Option<&str>, status: Option<StatusCode>) {
     step.record("http.route", route);
     if let Some(status) = status {
-        step.record("http.response.status_code", status.as_u16());
+        step.record("http.response.status_code", i64::from(status.as_u16()));
     }
-    let has_failed = status.is_none_or(|status| status.is_server_error());
-    step.in_scope(|| traces::conclude(format!("{method} {route}"), has_failed));
+    let failure = match &status {
+        None => Some("abandoned"),
+        Some(status) if status.is_server_error() => Some(status.as_str()),
+        Some(_) => None,
+    };
+    step.record("error.type", failure);
+    // What nobody has heard of is no name.
+    let name = if method == OTHER_METHOD { "HTTP" } else { method };
+    let name = route.map_or_else(|| name.to_owned(), |route| format!("{name} {route}"));
+    step.in_scope(|| traces::conclude(name, failure.is_some()));
 }
 
 fn micros(took: Duration) -> u64 {

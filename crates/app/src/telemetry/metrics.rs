@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use metrics_exporter_prometheus::{BuildError, PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_process::Collector;
 use opentelemetry::metrics::Meter;
 use tokio::time::interval;
@@ -13,8 +13,18 @@ use super::described;
 use super::otlp::Both;
 
 /// The upper bounds of histograms of durations, in seconds.
-pub(super) const DURATIONS: [f64; 14] =
-    [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 3.0];
+const DURATIONS: &[f64] =
+    &[0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+
+/// Those of what may wait for hours.
+const LAGS: &[f64] =
+    &[0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0, 900.0, 3_600.0];
+const LAG: &str = "roster_inbound_event_lag_seconds";
+
+/// The upper bounds of the histogram of this name.
+pub(super) fn bounds(name: &str) -> &'static [f64] {
+    if name == LAG { LAGS } else { DURATIONS }
+}
 
 /// Measures something that has a state, whenever the measurements are read.
 pub(crate) type Gauge = Arc<dyn Fn() + Send + Sync>;
@@ -72,7 +82,9 @@ impl Metrics {
 }
 
 fn builder() -> Result<PrometheusBuilder, BuildError> {
-    PrometheusBuilder::new().set_buckets(&DURATIONS)
+    PrometheusBuilder::new()
+        .set_buckets(DURATIONS)?
+        .set_buckets_for_metric(Matcher::Full(LAG.to_owned()), bounds(LAG))
 }
 
 #[cfg(test)]

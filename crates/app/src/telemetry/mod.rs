@@ -24,17 +24,20 @@ use traced::Traced;
 pub(crate) struct Telemetry {
     metrics: Metrics,
     otlp: Option<Otlp>,
+    /// What the database is called in traces.
+    database: &'static str,
 }
 
 impl Telemetry {
     /// Begins to log and to measure; and to send traces and measurements, where a collector is set. Those are sent
     /// on `runtime`.
     pub(crate) fn start(config: &Config, runtime: &Handle) -> Result<Self, Failure> {
-        let otlp = config.telemetry.otlp_endpoint.as_ref().map(|endpoint| Otlp::start(endpoint, runtime));
+        let endpoint = config.telemetry.otlp_endpoint.as_ref().filter(|_| !Otlp::is_disabled());
+        let otlp = endpoint.map(|endpoint| Otlp::start(endpoint, runtime));
         let otlp = otlp.transpose()?;
         logging::start(&config.log, otlp.as_ref().map(Otlp::layer));
         let metrics = Metrics::collect(otlp.as_ref().map(Otlp::meter)).context("cannot measure")?;
-        Ok(Self { metrics, otlp })
+        Ok(Self { metrics, otlp, database: config.database.url.system() })
     }
 
     /// The measurements.
@@ -45,7 +48,7 @@ impl Telemetry {
     /// Has what is done by way of these ports be part of traces, where those are sent anywhere.
     pub(crate) fn follow(&self, ports: &mut Ports) {
         if self.otlp.is_some() {
-            ports.users = Arc::new(Traced::new(ports.users.clone()));
+            ports.users = Arc::new(Traced::new(ports.users.clone(), self.database));
         }
     }
 

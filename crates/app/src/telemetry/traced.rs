@@ -13,20 +13,30 @@ use tracing::{Instrument, Span, debug_span};
 use super::traces::{self, TARGET};
 
 /// A repository each of whose calls is a span, and each of whose writes says in its commit which.
-pub(super) struct Traced(Arc<dyn UserRepository>);
+pub(super) struct Traced {
+    users: Arc<dyn UserRepository>,
+    /// What keeps them, as OpenTelemetry calls it.
+    database: &'static str,
+}
 
 type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 
 /// A call of the store.
 macro_rules! step {
-    ($name:literal) => {
-        debug_span!(target: TARGET, $name, otel.kind = "client", otel.status_code = Empty)
+    ($self:ident, $name:literal) => {
+        debug_span!(
+            target: TARGET,
+            $name,
+            otel.kind = "client",
+            otel.status_code = Empty,
+            db.system.name = $self.database,
+        )
     };
 }
 
 impl Traced {
-    pub(super) fn new(users: Arc<dyn UserRepository>) -> Self {
-        Self(users)
+    pub(super) fn new(users: Arc<dyn UserRepository>, database: &'static str) -> Self {
+        Self { users, database }
     }
 }
 
@@ -58,31 +68,31 @@ fn one_part_of(span: &Span, commit: Commit) -> Commit {
 #[async_trait]
 impl UserRepository for Traced {
     async fn find(&self, id: UserId) -> Result<Option<User>> {
-        within(step!("users.find"), self.0.find(id)).await
+        within(step!(self, "users.find"), self.users.find(id)).await
     }
 
     async fn find_by_email(&self, email: &Email) -> Result<Option<User>> {
-        within(step!("users.find_by_email"), self.0.find_by_email(email)).await
+        within(step!(self, "users.find_by_email"), self.users.find_by_email(email)).await
     }
 
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
-        within(step!("users.find_by_emails"), self.0.find_by_emails(emails)).await
+        within(step!(self, "users.find_by_emails"), self.users.find_by_emails(emails)).await
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
-        within(step!("users.list"), self.0.list(query)).await
+        within(step!(self, "users.list"), self.users.list(query)).await
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
-        let span = step!("users.create");
+        let span = step!(self, "users.create");
         let commit = part_of(&span, commit);
-        within(span, self.0.create(new, commit)).await
+        within(span, self.users.create(new, commit)).await
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
-        let span = step!("users.create_many");
+        let span = step!(self, "users.create_many");
         let new = new.into_iter().map(|(new, commit)| (new, one_part_of(&span, commit))).collect();
-        within(span, self.0.create_many(new)).await
+        within(span, self.users.create_many(new)).await
     }
 
     async fn update(
@@ -92,22 +102,22 @@ impl UserRepository for Traced {
         precondition: Precondition,
         commit: Commit,
     ) -> Result<Written<User>> {
-        let span = step!("users.update");
+        let span = step!(self, "users.update");
         let commit = part_of(&span, commit);
-        within(span, self.0.update(id, changes, precondition, commit)).await
+        within(span, self.users.update(id, changes, precondition, commit)).await
     }
 
     async fn delete(&self, id: UserId, precondition: Precondition, commit: Commit) -> Result<Written<User>> {
-        let span = step!("users.delete");
+        let span = step!(self, "users.delete");
         let commit = part_of(&span, commit);
-        within(span, self.0.delete(id, precondition, commit)).await
+        within(span, self.users.delete(id, precondition, commit)).await
     }
 
     async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>> {
-        within(step!("users.acknowledge"), self.0.acknowledge(receipt, at)).await
+        within(step!(self, "users.acknowledge"), self.users.acknowledge(receipt, at)).await
     }
 
     fn export(&self) -> BoxStream<'static, Result<Vec<User>>> {
-        self.0.export()
+        self.users.export()
     }
 }

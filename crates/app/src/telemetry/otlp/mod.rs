@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use opentelemetry::metrics::{Meter, MeterProvider};
 use opentelemetry::trace::TracerProvider;
-use opentelemetry::{Key, KeyValue, global};
+use opentelemetry::{KeyValue, global};
 use opentelemetry_otlp::{
     ExporterBuildError, MetricExporter, SpanExporter, WithExportConfig, WithHttpConfig,
 };
@@ -44,6 +44,11 @@ pub(super) struct Otlp {
 }
 
 impl Otlp {
+    /// Whether nothing is to be sent, whatever else is set.
+    pub(super) fn is_disabled() -> bool {
+        env::var("OTEL_SDK_DISABLED").is_ok_and(|told| told.eq_ignore_ascii_case("true"))
+    }
+
     /// Begins to send to the collector at `endpoint`. It need not be there.
     pub(super) fn start(endpoint: &Url, runtime: &Handle) -> Result<Self, Failure> {
         let refused = |error| Failure::setting(TelemetryConfig::OTLP_ENDPOINT, error);
@@ -51,16 +56,15 @@ impl Otlp {
         let resource = resource();
         let (spans, points) = exporters(endpoint, &client).map_err(|error| refused(error.into()))?;
         global::set_text_map_propagator(TraceContextPropagator::new());
-        Ok(Self {
-            tracers: SdkTracerProvider::builder()
-                .with_resource(resource.clone())
-                .with_batch_exporter(spans)
-                .build(),
-            meters: SdkMeterProvider::builder()
-                .with_resource(resource)
-                .with_periodic_exporter(points)
-                .build(),
-        })
+        let mut tracers = SdkTracerProvider::builder().with_resource(resource.clone());
+        if is_wanted("OTEL_TRACES_EXPORTER") {
+            tracers = tracers.with_batch_exporter(spans);
+        }
+        let mut meters = SdkMeterProvider::builder().with_resource(resource);
+        if is_wanted("OTEL_METRICS_EXPORTER") {
+            meters = meters.with_periodic_exporter(points);
+        }
+        Ok(Self { tracers: tracers.build(), meters: meters.build() })
     }
 
     /// Where spans go.
@@ -90,6 +94,11 @@ impl Otlp {
     }
 }
 
+/// Whether a signal is sent: not where its variable names no exporter.
+fn is_wanted(variable: &str) -> bool {
+    env::var(variable).as_deref() != Ok("none")
+}
+
 fn exporters(
     endpoint: &Url,
     client: &Arc<Client>,
@@ -111,16 +120,17 @@ fn signal(endpoint: &Url, signal: &str) -> String {
     format!("{}/v1/{signal}", endpoint.as_str().trim_end_matches('/'))
 }
 
-/// Who sends: `roster`, unless a variable says otherwise.
+/// Who sends: `roster` of this version, one of its own, unless a variable says otherwise.
 fn resource() -> Resource {
-    const NAME: Key = Key::from_static_str("service.name");
     let told = Resource::builder().build();
-    let is_told = told.get(&NAME).is_some_and(|name| !name.as_str().starts_with("unknown_service"));
-    let named = if is_told { Resource::builder() } else { Resource::builder().with_service_name("roster") };
-    named
-        .with_attributes([
-            KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
-            KeyValue::new("service.instance.id", Uuid::new_v4().to_string()),
-        ])
-        .build()
+    let is_told = |attribute: &KeyValue| {
+        told.get(&attribute.key).is_some_and(|value| !value.as_str().starts_with("unknown_service"))
+    };
+    let mut ours = vec![
+        KeyValue::new("service.name", "roster"),
+        KeyValue::new("service.version", env!("CARGO_PKG_VERSION")),
+        KeyValue::new("service.instance.id", Uuid::new_v4().to_string()),
+    ];
+    ours.retain(|attribute| !is_told(attribute));
+    Resource::builder().with_attributes(ours).build()
 }
