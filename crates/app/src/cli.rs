@@ -142,7 +142,10 @@ mod tests {
     #[test]
     fn a_bad_setting_is_told_in_one_line_that_names_it() {
         for (arguments, expected) in [
-            (["--listen=nowhere"], "--listen (ROSTER_LISTEN): invalid socket address syntax"),
+            (
+                ["--listen=nowhere"],
+                "--listen (ROSTER_LISTEN): must be an address and a port, such as 127.0.0.1:8080",
+            ),
             (
                 ["--request-timeout=soon"],
                 "--request-timeout (ROSTER_REQUEST_TIMEOUT): must be a number of seconds, such as 10 or 0.5, \

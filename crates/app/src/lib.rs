@@ -10,8 +10,6 @@ pub mod cli;
 mod clock;
 pub mod commands;
 pub mod config;
-mod connections;
-mod door;
 mod failure;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
@@ -19,8 +17,6 @@ mod gzip;
 pub mod http;
 mod no_broker;
 mod no_directory;
-mod open_files;
-mod ops;
 mod outage;
 mod outgoing;
 mod replacement;

@@ -18,8 +18,8 @@ use tokio_postgres::{CancelToken, Client, Config, Connection, Socket};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use crate::driver::{Owner, drive};
-use crate::limits::Limits;
 use crate::lock::lock;
+use crate::timeouts::Timeouts;
 use crate::turnover::Turnover;
 use crate::url::Url;
 use crate::{PostgresConfig, SetupError, hosts, tls};
@@ -38,7 +38,7 @@ const DRIVER_KEEPALIVE: Duration = Duration::from_secs(2 * 60 * 60);
 pub(crate) struct Connector {
     config: Config,
     tls: MakeRustlsConnect,
-    pub(crate) limits: Limits,
+    pub(crate) timeouts: Timeouts,
     /// Whether it is known how long a server may say nothing.
     is_watched: bool,
     /// Which connections are of use.
@@ -80,18 +80,18 @@ impl Connector {
         if config.get_application_name().is_none() {
             config.application_name("roster");
         }
-        let limits = Limits::of_requests(settings.statement_timeout);
+        let timeouts = Timeouts::of_requests(settings.statement_timeout);
         let mut is_watched = true;
         if !by_transaction {
             // What the URL asks for by `options` comes last, and so stands.
             let asked = config.get_options().unwrap_or_default();
             is_watched = !asked.to_ascii_lowercase().replace('-', "_").contains("statement_timeout");
-            let options = format!("{} {asked}", limits.options());
+            let options = format!("{} {asked}", timeouts.options());
             config.options(options.trim_end());
         }
         Ok(Self {
             tls: tls::connector(verify, &roots)?,
-            limits,
+            timeouts,
             is_watched,
             turnover: Turnover::default(),
             by_transaction,
@@ -121,20 +121,20 @@ impl Connector {
         Self { is_watched: false, ..self.clone() }
     }
 
-    /// The same with the limits that suit a migration.
+    /// The same with the timeouts that suit a migration.
     pub(crate) fn for_migrations(&self, lock: Duration) -> Self {
         let mut migrating = self.clone();
-        migrating.limits = Limits::of_migrations(lock);
+        migrating.timeouts = Timeouts::of_migrations(lock);
         if !self.by_transaction {
             let asked = self.config.get_options().unwrap_or_default();
-            migrating.config.options(format!("{asked} {}", migrating.limits.options()));
+            migrating.config.options(format!("{asked} {}", migrating.timeouts.options()));
         }
         migrating
     }
 
     /// How long a server may say nothing to what it was asked; none where that has no end, or is not known.
     pub(crate) fn silence(&self) -> Option<Duration> {
-        if self.is_watched { self.limits.silence() } else { None }
+        if self.is_watched { self.timeouts.silence() } else { None }
     }
 
     /// Whether each statement needs a transaction: a proxy lends a session of the server for no longer.
@@ -148,10 +148,10 @@ impl Connector {
         if self.is_direct { SetupError::Direct(Box::new(error)) } else { error }
     }
 
-    /// How a transaction begins by this statement. Behind a proxy no session can be asked for limits: so each
+    /// How a transaction begins by this statement. Behind a proxy no session can be asked for timeouts: so each
     /// transaction is.
     pub(crate) fn begin(&self, begin: &str) -> String {
-        if self.by_transaction { format!("{begin}; {}", self.limits.local()) } else { begin.to_owned() }
+        if self.by_transaction { format!("{begin}; {}", self.timeouts.local()) } else { begin.to_owned() }
     }
 
     /// Opens one that lives at home; where that has ended, or never was, here.

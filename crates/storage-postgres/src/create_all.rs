@@ -14,8 +14,8 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{Commit, NewUser, Receipt, User, Written};
 
 use crate::create::event_without_id;
+use crate::create_many::Outcome;
 use crate::error::Error;
-use crate::many::Outcome;
 use crate::prepared::Prepared;
 use crate::receipts;
 use crate::transaction::Unit;

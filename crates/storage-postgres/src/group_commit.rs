@@ -16,8 +16,8 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use crate::create_all::CreateAll;
+use crate::create_many::Outcome;
 use crate::error::Error;
-use crate::many::Outcome;
 use crate::per_runtime::PerRuntime;
 use crate::pool::Pool;
 use crate::pools::Pools;

@@ -123,8 +123,8 @@ async fn blocking<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(move || {
         let mut conn = Blocking::from(connection);
         if connector.is_by_transaction() {
-            let limits = connector.limits.local();
-            in_transaction(&mut conn, &limits, work)
+            let timeouts = connector.timeouts.local();
+            in_transaction(&mut conn, &timeouts, work)
         } else {
             work(&mut conn)
         }
@@ -134,7 +134,7 @@ async fn blocking<T: Send + 'static>(
 
 fn in_transaction<T>(
     conn: &mut Blocking,
-    limits: &str,
+    timeouts: &str,
     work: impl FnOnce(&mut Blocking) -> Result<T, SetupError>,
 ) -> Result<T, SetupError> {
     struct Failed(SetupError);
@@ -146,7 +146,7 @@ fn in_transaction<T>(
     }
 
     let done = conn.transaction(|conn| {
-        conn.batch_execute(limits)?;
+        conn.batch_execute(timeouts)?;
         work(conn).map_err(Failed)
     });
     done.map_err(|Failed(error)| error)

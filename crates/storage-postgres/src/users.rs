@@ -15,16 +15,17 @@ use roster_domain::{
 use crate::batched::Batched;
 use crate::change::ChangeAsRead;
 use crate::columns::UserColumns;
+use crate::create_many::create_many;
 use crate::error::Error;
 use crate::export::Exports;
 use crate::find::find;
 use crate::group_commit::GroupCommit;
+use crate::list;
 use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::rows::user;
 use crate::schema::users;
 use crate::write::{Acknowledge, Edit, Edited, Once, Write};
-use crate::{list, many};
 
 /// The users on PostgreSQL.
 #[derive(Clone)]
@@ -77,7 +78,7 @@ impl UserRepository for PgUsers {
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
-        Ok(many::create(&self.pool, new).await?)
+        Ok(create_many(&self.pool, new).await?)
     }
 
     async fn update(

@@ -8,6 +8,7 @@
 mod brief;
 mod config;
 mod connector;
+mod create_many;
 mod error;
 mod event_rows;
 mod events;
@@ -17,7 +18,6 @@ mod group_commit;
 mod lead;
 mod limited;
 mod list;
-mod many;
 mod measured;
 mod migrations;
 mod outbox;

@@ -7,13 +7,14 @@ use roster_domain::{
     Written,
 };
 
+use crate::create_many::create_many;
 use crate::export::Exports;
+use crate::list;
 use crate::readers::Readers;
 use crate::rows::UserRow;
 use crate::schema::users;
 use crate::write::{self, Once, Write};
 use crate::writer::Writer;
-use crate::{list, many};
 
 /// The users in a SQLite file.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl UserRepository for SqliteUsers {
     }
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
-        Ok(many::create(&self.writer, new).await?)
+        Ok(create_many(&self.writer, new).await?)
     }
 
     async fn update(

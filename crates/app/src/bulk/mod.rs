@@ -1,12 +1,12 @@
 //! Users in bulk, in and out: NDJSON and CSV, a line a user, in memory that does not grow with them. Over HTTP
 //! and on the command line it is the same.
 
+mod csv;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
 mod importing;
-mod lines;
+mod ndjson;
 mod reader;
-mod records;
 mod report;
 mod writer;
 

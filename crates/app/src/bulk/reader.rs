@@ -3,8 +3,8 @@ use std::io;
 use bytes::{Buf, Bytes};
 use roster_domain::{Email, Name, NewUser, Violation};
 
-use super::lines::{Lines, TooLong};
-use super::records::{MAX_COLUMNS, Record, Records, Unreadable};
+use super::csv::{MAX_COLUMNS, Record, Records, Unreadable};
+use super::ndjson::{Lines, TooLong};
 use super::{Format, MAX_LINE_BYTES};
 use crate::gzip::Gunzip;
 use crate::http::{ApiError, Object};

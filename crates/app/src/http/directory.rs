@@ -6,11 +6,11 @@ use roster_domain::{DirectoryId, DirectoryPerson, DomainError};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::access::protected;
-use super::error::ApiError;
-use super::json::{Body, Json, Member, Object};
+use super::middleware::access::protected;
 use super::openapi::rules;
-use super::path::IdInPath;
+use super::problem::error::ApiError;
+use super::request::json::{Body, Json, Member, Object};
+use super::request::path::IdInPath;
 use super::users;
 use crate::access::Scope;
 use crate::wiring::Services;

@@ -9,13 +9,13 @@ use roster_domain::{Event, FeedLimit, InboundEvent, Position, Violation, Violati
 use serde_json::value::RawValue;
 
 use super::BASE_PATH;
-use super::accept;
-use super::access::{principal, protected};
-use super::error::ApiError;
-use super::json::{self, Body, Json};
-use super::lifecycle::Lifecycle;
-use super::position::{self, ROSTER_POSITION};
-use super::query::Query;
+use super::middleware::access::{principal, protected};
+use super::middleware::lifecycle::Lifecycle;
+use super::problem::error::ApiError;
+use super::request::accept;
+use super::request::json::{self, Body, Json};
+use super::request::position::{self, ROSTER_POSITION};
+use super::request::query::Query;
 use super::sse::{self, Streams};
 use crate::access::{Gatekeeper, Principal, Scope};
 use crate::wiring::Services;

@@ -9,11 +9,11 @@ use roster_domain::ports::UserRepositoryError;
 use roster_domain::{DomainError, User, chain};
 use tracing::{Span, error};
 
-use super::accept;
-use super::access::protected;
-use super::coding;
-use super::error::ApiError;
-use super::position::ROSTER_POSITION;
+use super::middleware::access::protected;
+use super::middleware::coding;
+use super::problem::error::ApiError;
+use super::request::accept;
+use super::request::position::ROSTER_POSITION;
 use crate::access::Scope;
 use crate::bulk::{Format, Writer};
 use crate::wiring::Services;

@@ -6,10 +6,10 @@ use roster_domain::{Email, IdempotencyKey, Name, NewUser, Order, UserFilter, Use
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
 
-use super::conditional::EntityTags;
-use super::json::Body;
+use super::request::conditional::EntityTags;
+use super::request::json::Body;
+use super::request::{cursor, idempotency};
 use super::users::CreateUserRequest;
-use super::{cursor, idempotency};
 
 /// A cursor that is taken is, to the letter, the one that is given out for that id; one that is none is no cursor of
 /// any list.

@@ -6,9 +6,9 @@ use roster_domain::DomainError;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::error::ApiError;
-use super::lifecycle::Lifecycle;
+use super::middleware::lifecycle::Lifecycle;
 use super::openapi::rules;
+use super::problem::error::ApiError;
 use crate::access::Gatekeeper;
 use crate::wiring::Services;
 

@@ -6,9 +6,9 @@ use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
 use roster_domain::{Email, NamePrefix, Order, PageLimit, UserId, UserQuery, Violation, Violations};
 
-use super::cursor;
-use super::error::ApiError;
-use super::query::Query;
+use super::problem::error::ApiError;
+use super::request::cursor;
+use super::request::query::Query;
 
 /// What a client asks of the list of users.
 pub(super) struct ListRequest {

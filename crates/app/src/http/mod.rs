@@ -1,45 +1,22 @@
-//! The API over HTTP: one file a resource holds its bodies, handlers and routes; the others hold what
-//! all of them share.
+//! The API over HTTP: one file a resource holds its bodies, handlers and routes; the folders hold what all of them
+//! share.
 
-mod accept;
-mod access;
-mod admission;
-mod answer;
-mod code;
-mod coding;
-mod conditional;
-mod cross_origin;
-mod cursor;
 mod directory;
 mod docs;
-mod error;
 mod events;
-mod explained;
 mod export;
-mod framing;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod guarded;
 mod health;
-mod idempotency;
 mod import;
-mod json;
-mod lifecycle;
-mod limits;
 mod list;
-mod measured;
-mod methods;
 mod metrics;
-mod observed;
+mod middleware;
 pub mod openapi;
-mod panic;
 #[cfg(measuring)]
 pub mod parts;
-mod path;
-mod position;
 mod problem;
-mod query;
-mod request_id;
+mod request;
 mod sse;
 mod users;
 
@@ -53,18 +30,18 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
-pub use cross_origin::CrossOrigin;
-pub use lifecycle::Lifecycle;
-pub use limits::{Deadlines, InFlight, Limits, Patience};
+pub use middleware::cross_origin::CrossOrigin;
+pub use middleware::lifecycle::Lifecycle;
+pub use middleware::limits::{Deadlines, InFlight, Limits, Patience};
 pub use sse::Streams;
 
 use crate::access::Gatekeeper;
 use crate::telemetry::Metrics;
 use crate::wiring::Services;
-use admission::Admission;
-use answer::Surroundings;
-pub(crate) use error::ApiError;
-pub(crate) use json::Object;
+use middleware::admission::Admission;
+use middleware::answer::Surroundings;
+pub(crate) use problem::error::ApiError;
+pub(crate) use request::json::Object;
 pub(crate) use users::UserResponse;
 
 /// The path that the API's resources are below.

@@ -3,8 +3,8 @@
 use roster_domain::{NewUser, Page, User, UserId, UserQuery};
 use serde_json::Error;
 
-use super::cursor;
-use super::json::Body;
+use super::request::cursor;
+use super::request::json::Body;
 use super::users::{CreateUserRequest, ListResponse, UserResponse};
 
 /// Reads and judges the body that makes a user; none where it breaks a rule.

@@ -12,8 +12,8 @@ use roster_domain::{DomainError, Event, FeedLimit, Position, chain};
 use tokio::time::sleep;
 use tracing::error;
 
-use super::error::ApiError;
-use super::position::ROSTER_POSITION;
+use super::problem::error::ApiError;
+use super::request::position::ROSTER_POSITION;
 use crate::background::NewestPosition;
 
 pub(super) const MEDIA_TYPE: &str = "text/event-stream";

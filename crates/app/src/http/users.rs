@@ -9,15 +9,15 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::BASE_PATH;
-use super::access::protected;
-use super::conditional::{ReadCondition, WriteCondition, etag};
-use super::error::ApiError;
-use super::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
-use super::json::{Body, Json, Member, Object};
 use super::list::{ListRequest, next_cursor};
+use super::middleware::access::protected;
 use super::openapi::rules;
-use super::path::IdInPath;
-use super::position::ROSTER_POSITION;
+use super::problem::error::ApiError;
+use super::request::conditional::{ReadCondition, WriteCondition, etag};
+use super::request::idempotency::{IDEMPOTENCY_REPLAYED, Idempotency};
+use super::request::json::{Body, Json, Member, Object};
+use super::request::path::IdInPath;
+use super::request::position::ROSTER_POSITION;
 use crate::access::Scope;
 use crate::wiring::Services;
 

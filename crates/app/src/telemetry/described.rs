@@ -64,7 +64,11 @@ const MEASURED: &[Measured] = &[
     ),
     one("roster_events_published_total", Counter, "Events that were published."),
     one("roster_events_set_aside_total", Counter, "Events that the broker refused for good."),
-    one("roster_relay_failures_total", Counter, "Attempts to publish that failed, at the broker or the database."),
+    one(
+        "roster_relay_failures_total",
+        Counter,
+        "Attempts to publish that failed, at the broker or the database.",
+    ),
     each(
         "roster_inbound_events_total",
         Counter,

@@ -9,8 +9,8 @@ use actix_web::http::header;
 use actix_web::{HttpResponse, web};
 use utoipa_swagger_ui::Config;
 
-use super::error::ApiError;
-use super::guarded::Policy;
+use super::middleware::security_headers::Policy;
+use super::problem::error::ApiError;
 
 /// Swagger UI, on this document.
 const PAGE: &str = include_str!("page.html");

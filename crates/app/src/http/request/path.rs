@@ -1,0 +1,47 @@
+//! The paths of requests, as the router and handlers see them.
+
+use std::future::{Ready, ready};
+
+use actix_web::dev::{Payload, ServiceRequest};
+use actix_web::http::Uri;
+use actix_web::{FromRequest, HttpRequest};
+use roster_domain::{DirectoryId, DomainError, UserId, Violation};
+
+use crate::http::problem::error::ApiError;
+
+/// The `{id}` of a path, as a number; whether anybody can have it is another question, and asked later.
+pub(in crate::http) struct IdInPath(i64);
+
+impl IdInPath {
+    /// The id, where a user can have it; else there is no such user.
+    pub(in crate::http) fn user(&self) -> Result<UserId, DomainError> {
+        UserId::new(self.0).ok_or_else(|| DomainError::user_not_found(self.0))
+    }
+
+    /// The id, where a person of the directory can have it; else there is no such person.
+    pub(in crate::http) fn person(&self) -> Result<DirectoryId, DomainError> {
+        DirectoryId::new(self.0).ok_or_else(|| DomainError::person_not_found(self.0))
+    }
+}
+
+/// Has the router take a path with a slash at its end for the one without it: each is answered the same.
+pub(in crate::http) fn without_final_slash(request: &mut ServiceRequest) {
+    if let Some(Ok(uri)) = stripped(request.uri().path()).map(Uri::try_from) {
+        request.match_info_mut().get_mut().update(&uri);
+    }
+}
+
+/// A path without the slash that is at its end.
+pub(in crate::http) fn stripped(path: &str) -> Option<&str> {
+    path.strip_suffix('/').filter(|path| !path.is_empty())
+}
+
+impl FromRequest for IdInPath {
+    type Error = ApiError;
+    type Future = Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let id = request.match_info().query("id").parse();
+        ready(id.map(Self).map_err(|_| Violation::new("id", "Id must be a 64-bit integer").into()))
+    }
+}

@@ -1,0 +1,84 @@
+//! Many creates in few round trips.
+
+use std::collections::{HashSet, VecDeque};
+
+use roster_domain::ports::UserRepositoryError;
+use roster_domain::{Commit, NewUser, User, Written};
+
+use crate::create_all::{CreateAll, CreateAllOnce};
+use crate::error::Error;
+use crate::pool::Pool;
+use crate::write::{Once, Write};
+
+/// How many creates share a transaction at the most.
+const BATCH: usize = 1_000;
+
+pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
+
+/// Creates in the order that is asked, as many as follow each other in one transaction: those without a receipt, and
+/// those with one, each another. Where those with one fail together, each has a transaction of its own, and none fails
+/// for what another one waits for.
+///
+/// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
+/// was done before stays.
+pub(crate) async fn create_many(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> Result<Vec<Outcome>, Error> {
+    let mut outcomes = Vec::with_capacity(asked.len());
+    let all = asked.len();
+    let mut batches = batches(asked);
+    while let Some(batch) = batches.pop_front() {
+        let done = match (CreateAllOnce::of(&batch), batch.as_slice()) {
+            (None, _) => pool.commit(CreateAll(batch)).await,
+            (Some(_), [alone]) => once(pool, alone.clone()).await,
+            (Some(together), _) => match pool.commit(together).await {
+                Err(error) if error.spares_connection() => {
+                    batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
+                    continue;
+                }
+                done => done,
+            },
+        };
+        match done {
+            Ok(done) => outcomes.extend(done),
+            Err(error) if outcomes.is_empty() => return Err(error),
+            Err(error) => {
+                let failed = UserRepositoryError::from(error).repeated(all - outcomes.len());
+                outcomes.extend(failed.map(Err));
+                break;
+            }
+        }
+    }
+    Ok(outcomes)
+}
+
+/// What can share a transaction.
+fn batches(asked: Vec<(NewUser, Commit)>) -> VecDeque<Vec<(NewUser, Commit)>> {
+    let mut batches: VecDeque<Vec<(NewUser, Commit)>> = VecDeque::new();
+    let mut receipts = HashSet::new();
+    for one in asked {
+        let receipt = one.1.receipt.as_ref().map(|receipt| (receipt.scope.clone(), receipt.key.clone()));
+        let has_room = |batch: &&mut Vec<(NewUser, Commit)>| {
+            let is_alike = |last: &(NewUser, Commit)| last.1.receipt.is_some() == receipt.is_some();
+            let is_another = receipt.as_ref().is_none_or(|receipt| !receipts.contains(receipt));
+            batch.len() < BATCH && batch.last().is_some_and(is_alike) && is_another
+        };
+        if let Some(batch) = batches.back_mut().filter(has_room) {
+            batch.push(one);
+        } else {
+            receipts.clear();
+            batches.push_back(vec![one]);
+        }
+        receipts.extend(receipt);
+    }
+    batches
+}
+
+/// One create with a receipt. What the port answers is its own outcome, as is what spares the connection; anything else
+/// fails the rest too.
+async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outcome>, Error> {
+    match pool.commit(Once(Write::Create(new), commit)).await {
+        Ok(written) => Ok(vec![Ok(written)]),
+        Err(Error::Answer(answer)) => Ok(vec![Err(answer)]),
+        Err(error) if error.spares_connection() => Ok(vec![Err(error.into())]),
+        Err(error) => Err(error),
+    }
+}
