@@ -14,7 +14,7 @@ use crate::failure::report;
 /// A users service over REST, on SQLite or PostgreSQL.
 #[derive(Debug, Parser)]
 #[command(name = "roster", version, disable_help_subcommand = true, subcommand_value_name = "COMMAND")]
-pub struct Cli {
+pub(crate) struct Cli {
     /// What to do; to serve, where nothing is said.
     #[command(subcommand)]
     pub command: Option<Command>,
@@ -25,7 +25,7 @@ pub struct Cli {
 
 /// What the program can do.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Subcommand)]
-pub enum Command {
+pub(crate) enum Command {
     /// Serve the API over HTTP (the default)
     #[default]
     Serve,
@@ -59,7 +59,7 @@ impl Cli {
     /// # Errors
     ///
     /// The status to end with: 0 after help, 2 after a wrong setting.
-    pub fn from_command_line() -> Result<Self, ExitCode> {
+    pub(crate) fn from_command_line() -> Result<Self, ExitCode> {
         Self::from_arguments(std::env::args_os()).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 error.print().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)

@@ -9,7 +9,7 @@ use crate::tell::tell;
 
 /// Why the program ends.
 #[derive(Debug, Error)]
-pub enum Failure {
+pub(crate) enum Failure {
     /// A setting is wrong; the program ends with 2.
     #[error("{setting}: {source:#}")]
     Setting {
@@ -25,12 +25,12 @@ pub enum Failure {
 
 impl Failure {
     /// `error` is about `setting`.
-    pub fn setting(setting: &'static str, error: impl Into<anyhow::Error>) -> Self {
+    pub(crate) fn setting(setting: &'static str, error: impl Into<anyhow::Error>) -> Self {
         Self::Setting { setting, source: error.into() }
     }
 
     /// Says in one line, on standard error, why the program ends, and with which status.
-    pub fn report(&self) -> ExitCode {
+    pub(crate) fn report(&self) -> ExitCode {
         report(self);
         match self {
             Self::Setting { .. } => ExitCode::from(2),

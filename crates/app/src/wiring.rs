@@ -26,7 +26,7 @@ use crate::telemetry::metrics::Gauge;
 
 /// The ports that the program stands on. A test can put any other in their place.
 #[derive(Clone)]
-pub struct Ports {
+pub(crate) struct Ports {
     /// Keeps users.
     pub users: Arc<dyn UserRepository>,
     /// Reads what happened to them.
@@ -53,7 +53,7 @@ pub struct Ports {
 
 /// What can be done, on certain ports.
 #[derive(Clone)]
-pub struct Services {
+pub(crate) struct Services {
     /// What can be done with users.
     pub users: UserService,
     /// Makes many users at once.
@@ -94,7 +94,7 @@ impl From<Ports> for Services {
 ///
 /// Where the database cannot be opened or its schema does not fit, or there can be no client of the
 /// directory; the setting is named.
-pub async fn ports(config: &Config) -> Result<Ports, Failure> {
+pub(crate) async fn ports(config: &Config) -> Result<Ports, Failure> {
     let mut gauges = Vec::new();
     let (directory, directory_health) = directory(&config.directory, &mut gauges)?;
     let (publisher, source, broker) = broker(&config.events).await?;
@@ -118,7 +118,7 @@ pub async fn ports(config: &Config) -> Result<Ports, Failure> {
 type Examined = Result<Box<dyn Examination>, Failure>;
 
 /// All that the settings name, to be looked at; or which of them is wrong.
-pub async fn examinations(config: &Config) -> Vec<Examined> {
+pub(crate) async fn examinations(config: &Config) -> Vec<Examined> {
     vec![
         store_to_examine(&config.database),
         broker_to_examine(&config.events).await,
@@ -151,7 +151,7 @@ fn directory_to_examine(config: &DirectoryConfig) -> Examined {
 /// # Errors
 ///
 /// Where the database cannot be opened or its schema does not fit; the setting is named.
-pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
+pub(crate) async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
     let (users, _, _, _) = store(config, &mut Vec::new()).await?;
     Ok(users)
 }
@@ -161,7 +161,7 @@ pub async fn users(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, F
 /// # Errors
 ///
 /// As above, and where there is no such file.
-pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
+pub(crate) async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserRepository>, Failure> {
     users(&there(config)?).await
 }
 
@@ -170,7 +170,9 @@ pub async fn users_there(config: &DatabaseConfig) -> Result<Arc<dyn UserReposito
 /// # Errors
 ///
 /// As above.
-pub async fn events_there(config: &DatabaseConfig) -> Result<(Arc<dyn EventLog>, Arc<dyn Outbox>), Failure> {
+pub(crate) async fn events_there(
+    config: &DatabaseConfig,
+) -> Result<(Arc<dyn EventLog>, Arc<dyn Outbox>), Failure> {
     let (_, events, outbox, _) = store(&there(config)?, &mut Vec::new()).await?;
     Ok((events, outbox))
 }
@@ -225,7 +227,7 @@ async fn broker(config: &EventsConfig) -> Result<Broker, Failure> {
 /// # Errors
 ///
 /// Where no broker is set, or no connection to it can be made; the setting is named.
-pub async fn dead_letters(config: &EventsConfig) -> Result<Arc<dyn DeadLetters>, Failure> {
+pub(crate) async fn dead_letters(config: &EventsConfig) -> Result<Arc<dyn DeadLetters>, Failure> {
     let none =
         || Failure::setting(EventsConfig::NATS_URL, anyhow!("is needed: it is where dead letters are kept"));
     Ok(Arc::new(nats(config).await?.ok_or_else(none)?.dead_letters()))

@@ -20,21 +20,18 @@ pub struct NatsConfig {
     pub answer_timeout: Duration,
     /// After how long without a sign of life of its consumer the server delivers an event again.
     pub ack_wait: Duration,
-    /// How often an event of others is tried whose handling fails for no passing cause.
-    pub attempts: u32,
     /// The pause after a first failure; each further one is twice as long, up to 5 s.
     pub first_pause: Duration,
 }
 
 impl NatsConfig {
-    /// The server at `url`: 5 s for an answer, 10 s for a sign of life, five attempts, pauses from 100 ms.
+    /// The server at `url`: 5 s for an answer, 10 s for a sign of life, pauses from 100 ms.
     pub fn new(url: impl Into<String>) -> Self {
         Self {
             url: url.into(),
             credentials: None,
             answer_timeout: Duration::from_secs(5),
             ack_wait: Duration::from_secs(10),
-            attempts: 5,
             first_pause: Duration::from_millis(100),
         }
     }

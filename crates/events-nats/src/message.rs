@@ -1,8 +1,8 @@
 //! What becomes of one event of others.
 
 use async_nats::jetstream::Message;
-use roster_domain::services::InboundService;
-use roster_domain::{DomainError, InboundEvent, Written, chain};
+use roster_domain::services::{Attempt, InboundService};
+use roster_domain::{InboundEvent, Written, chain};
 use tokio::time::sleep;
 use tracing::{error, info, warn};
 
@@ -46,8 +46,7 @@ pub(crate) struct Judge<'a> {
 }
 
 impl Judge<'_> {
-    /// Lets an event take effect. A failure that passes is waited for, however long it lasts; one
-    /// that does not is given some attempts.
+    /// Lets an event take effect, in as many attempts as that takes.
     pub(crate) async fn judge(&self, message: &Message, event: Result<&InboundEvent, &String>) -> Judged {
         if self.is_first && message.info().is_ok_and(|info| info.delivered > DELIVERIES) {
             return Judged::Dead(format!("it was delivered more than {DELIVERIES} times, and never settled"));
@@ -62,26 +61,23 @@ impl Judge<'_> {
         let mut pauses = self.config.pauses();
         let (mut failures, mut is_held) = (0, false);
         loop {
-            match self.inbound.apply(event).await {
-                Ok(written) => {
+            match self.inbound.attempt(event, failures).await {
+                Attempt::Applied(written) => {
                     if is_held {
                         info!("events take effect again");
                     }
                     return written.into();
                 }
-                Err(error @ DomainError::Unavailable { .. }) => {
+                Attempt::Held(error) => {
                     if !std::mem::replace(&mut is_held, true) {
                         error!(cause = chain(&error), "events are held until this one takes effect");
                     }
                 }
-                Err(error) => {
+                Attempt::Failed(error) => {
                     failures += 1;
-                    let cause = chain(&error);
-                    if failures >= self.config.attempts {
-                        return Judged::Dead(format!("it failed {failures} times, at last: {cause}"));
-                    }
-                    warn!(cause, failures, "an event failed");
+                    warn!(cause = chain(&error), failures, "an event failed");
                 }
+                Attempt::Dead(reason) => return Judged::Dead(reason),
             }
             tokio::select! {
                 () = sleep(pauses.next().unwrap_or(LONGEST_PAUSE)) => {}
@@ -93,32 +89,8 @@ impl Judge<'_> {
 
 /// The event that a message holds. Which trace it is part of, the message's headers say, or else the event itself.
 pub(crate) fn read(message: &Message) -> Result<InboundEvent, String> {
-    let mut event = parse(&message.payload)?;
+    let mut event = InboundEvent::from_json(&message.payload)?;
     let told = message.headers.as_ref().and_then(trace::told);
     event.trace = told.or(event.trace);
     Ok(event)
-}
-
-fn parse(payload: &[u8]) -> Result<InboundEvent, String> {
-    let event = serde_json::from_slice(payload).map_err(|error| format!("it is not JSON: {error}"))?;
-    InboundEvent::from_cloudevent(&event).map_err(|broken| format!("it breaks rules: {broken}"))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn why_an_event_cannot_be_read_is_told() {
-        for (payload, expected) in [
-            ("", "it is not JSON: EOF while parsing a value at line 1 column 0"),
-            ("[]", "it breaks rules: Event must be a JSON object"),
-            (
-                r#"{"specversion": "1.0", "id": "1", "source": "/a", "type": "a.b", "data": {}}"#,
-                "it breaks rules: Type must be directory.person.saved or directory.person.removed",
-            ),
-        ] {
-            assert_eq!(parse(payload.as_bytes()).unwrap_err(), expected);
-        }
-    }
 }

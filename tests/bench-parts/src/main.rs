@@ -5,7 +5,7 @@ use std::path::Path;
 
 use criterion::{BatchSize, Criterion, criterion_group, criterion_main};
 use reqwest::Client;
-use roster::http::parts;
+use roster::parts;
 use roster_cassette::Vcr;
 use roster_domain::{Email, Name, NewUser, Page, PageLimit, Position, Timestamp, User, UserId, UserQuery};
 

@@ -20,10 +20,9 @@ use thiserror::Error;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
-pub use principal::Principal;
-pub use scope::{Scope, Scopes};
-pub use tokens::{Token, Tokens};
-pub(crate) use tokens::{parse_name, parse_scopes};
+pub(crate) use principal::Principal;
+pub(crate) use scope::{Scope, Scopes};
+pub(crate) use tokens::{Token, Tokens, parse_name, parse_scopes};
 
 use crate::config::AccessConfig;
 use crate::failure::Failure;
@@ -33,7 +32,7 @@ use principal::Kind;
 
 /// Lets in whoever has a valid credential; or everyone, where none are asked for.
 #[derive(Clone, Default)]
-pub struct Gatekeeper {
+pub(crate) struct Gatekeeper {
     tokens: Option<watch::Receiver<Arc<Tokens>>>,
     jwts: Option<Arc<Jwts>>,
     is_for_this_machine: bool,
@@ -41,7 +40,7 @@ pub struct Gatekeeper {
 
 /// Why somebody is not let in.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub enum Refusal {
+pub(crate) enum Refusal {
     /// There is no credential where one is needed.
     #[error("A bearer token is needed")]
     Missing,
@@ -67,17 +66,12 @@ impl Refusal {
 }
 
 impl Gatekeeper {
-    /// Everyone is let in, and may do everything.
-    pub fn open() -> Self {
-        Self::default()
-    }
-
     /// Knows the credentials that are set, and whatever becomes of them while the program runs.
     ///
     /// # Errors
     ///
     /// Where a file cannot be read, or has something else in it; the setting is named.
-    pub fn start(config: &AccessConfig) -> Result<Self, Failure> {
+    pub(crate) fn start(config: &AccessConfig) -> Result<Self, Failure> {
         let tokens = config.tokens_file.as_deref();
         let tokens =
             tokens.map(|path| watched::watch(path, Tokens::parse, "API tokens are what their file says"));
@@ -101,7 +95,7 @@ impl Gatekeeper {
     /// # Errors
     ///
     /// Where that is no valid credential.
-    pub async fn admit(&self, presented: Option<&str>) -> Result<Principal, Refusal> {
+    pub(crate) async fn admit(&self, presented: Option<&str>) -> Result<Principal, Refusal> {
         if self.tokens.is_none() && self.jwts.is_none() {
             return Ok(Principal::anonymous());
         }
@@ -117,13 +111,13 @@ impl Gatekeeper {
 
     /// Whether the keys of JWTs could be fetched the last time, where that is done; those that were had before are
     /// used while they cannot.
-    pub fn can_fetch_keys(&self) -> bool {
+    pub(crate) fn can_fetch_keys(&self) -> bool {
         self.jwts.as_ref().is_none_or(|jwts| jwts.can_fetch_keys())
     }
 
     /// Ends once the credential of somebody who was let in is no longer valid: it expired, it was revoked, or
     /// may do something else by now. What takes long has to look after that by itself.
-    pub async fn revoked(&self, principal: &Principal) {
+    pub(crate) async fn revoked(&self, principal: &Principal) {
         match (&principal.kind, &self.tokens) {
             (Kind::Jwt(until), _) => sleep_until(*until).await,
             (Kind::Token(digest), Some(tokens)) => {

@@ -8,7 +8,7 @@ use super::tokens::Digest;
 
 /// Who asks, as far as a credential tells: under which name, and what they may do.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Principal {
+pub(crate) struct Principal {
     name: Arc<str>,
     scopes: Scopes,
     pub(super) kind: Kind,
@@ -38,19 +38,19 @@ impl Principal {
     }
 
     /// Whether no credentials were asked for.
-    pub fn is_anonymous(&self) -> bool {
+    pub(crate) fn is_anonymous(&self) -> bool {
         self.kind == Kind::Anonymous
     }
 
     /// What they are called in the log, and by what else tells principals from one another: `token:NAME`,
     /// `jwt:SUBJECT` or `anonymous`. It is no secret, no e-mail, at most 256 visible ASCII characters, and it
     /// stays the same when a credential is replaced by a new one of the same name or subject.
-    pub fn name(&self) -> &str {
+    pub(crate) fn name(&self) -> &str {
         &self.name
     }
 
     /// Whether they may do what needs all of these.
-    pub fn may(&self, needed: Scopes) -> bool {
+    pub(crate) fn may(&self, needed: Scopes) -> bool {
         self.scopes.include(needed)
     }
 }

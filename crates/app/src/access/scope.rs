@@ -3,7 +3,7 @@ use std::str::FromStr;
 
 /// What somebody may do: one kind of thing, and whether to read it or to write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Scope {
+pub(crate) enum Scope {
     /// Read users, one, many or all.
     UsersRead,
     /// Make, change and delete users. Whoever does is answered with the user as it then is.
@@ -18,11 +18,11 @@ pub enum Scope {
 
 impl Scope {
     /// All that there are.
-    pub const ALL: [Self; 5] =
+    pub(crate) const ALL: [Self; 5] =
         [Self::UsersRead, Self::UsersWrite, Self::EventsRead, Self::EventsWrite, Self::DirectoryRead];
 
     /// What it is called in a credential (RFC 6749 §3.3).
-    pub const fn name(self) -> &'static str {
+    pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::UsersRead => "users:read",
             Self::UsersWrite => "users:write",
@@ -48,26 +48,26 @@ impl FromStr for Scope {
 
 /// A set of scopes.
 #[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub struct Scopes(u8);
+pub(crate) struct Scopes(u8);
 
 impl Scopes {
     /// All that there are.
-    pub fn all() -> Self {
+    pub(crate) fn all() -> Self {
         Scope::ALL.into()
     }
 
     /// Whether these are among them, all of them.
-    pub const fn include(self, others: Self) -> bool {
+    pub(crate) const fn include(self, others: Self) -> bool {
         self.0 & others.0 == others.0
     }
 
     /// Each of them.
-    pub fn iter(self) -> impl Iterator<Item = Scope> {
+    pub(crate) fn iter(self) -> impl Iterator<Item = Scope> {
         Scope::ALL.into_iter().filter(move |scope| self.include((*scope).into()))
     }
 
     /// Their names, with this between two.
-    pub fn join(self, separator: &str) -> String {
+    pub(crate) fn join(self, separator: &str) -> String {
         self.iter().map(Scope::name).collect::<Vec<_>>().join(separator)
     }
 }

@@ -39,7 +39,7 @@ impl fmt::Debug for Digest {
 
 /// A token, as the file knows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Token {
+pub(crate) struct Token {
     /// What it is called: 1 … 64 of letters, digits, `.`, `_` and `-`.
     pub name: String,
     digest: Digest,
@@ -58,7 +58,7 @@ impl Token {
 
 /// All tokens of a file.
 #[derive(Debug, Default)]
-pub struct Tokens(Vec<Token>);
+pub(crate) struct Tokens(Vec<Token>);
 
 impl Tokens {
     /// The one that was presented. How long this takes tells nothing of which there are, nor of how much of one
@@ -77,7 +77,7 @@ impl Tokens {
     }
 
     /// Each of them, in the order of the file.
-    pub fn iter(&self) -> impl Iterator<Item = &Token> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Token> {
         self.0.iter()
     }
 }
@@ -85,7 +85,7 @@ impl Tokens {
 /// What is wrong with a tokens file. What stands in it is not repeated: it may be a token, by mistake.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[error("line {line}: {what}")]
-pub struct BadTokens {
+pub(crate) struct BadTokens {
     line: usize,
     what: &'static str,
 }
@@ -96,7 +96,7 @@ impl Tokens {
     /// # Errors
     ///
     /// Where a line is none of a token, or a name or a token is there twice.
-    pub fn parse(text: &str) -> Result<Self, BadTokens> {
+    pub(crate) fn parse(text: &str) -> Result<Self, BadTokens> {
         let (mut tokens, mut names, mut digests) = (Vec::new(), HashSet::new(), HashSet::new());
         for (line, number) in text.lines().zip(1..) {
             let bad = |what| BadTokens { line: number, what };

@@ -28,7 +28,7 @@ use sequencer::Sequencer;
 use wake::{Announcing, Wake};
 
 /// The loops, until they are told to stop.
-pub struct Background {
+pub(crate) struct Background {
     consumer: Loop,
     sequencer: Loop,
     /// None where there is nobody to be told.
@@ -65,11 +65,11 @@ fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) ->
 }
 
 /// The position of the newest event in the feed, as it changes.
-pub type NewestPosition = watch::Receiver<Position>;
+pub(crate) type NewestPosition = watch::Receiver<Position>;
 
 impl Background {
     /// Starts the loops on these ports, which from here on announce what is written to them.
-    pub fn start(ports: &mut Ports, retention: Duration) -> (Self, NewestPosition) {
+    pub(crate) fn start(ports: &mut Ports, retention: Duration) -> (Self, NewestPosition) {
         let wake = Wake::default();
         ports.users = Arc::new(Announcing::new(ports.users.clone(), wake.clone()));
         let (told, newest) = watch::channel(Position::START);
@@ -106,7 +106,7 @@ impl Background {
 
     /// Ends the loops: the consumer ends after the events that it has in hand, then what was written gets its
     /// position and is published, as far as all that can be done `within` some time.
-    pub async fn stop(self, within: Duration) {
+    pub(crate) async fn stop(self, within: Duration) {
         self.pruner.abort();
         let flushed = async {
             self.consumer.flush().await;

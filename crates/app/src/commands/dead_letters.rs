@@ -12,7 +12,7 @@ use crate::wiring;
 
 /// What can be done with dead letters.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum DeadLettersCommand {
+pub(crate) enum DeadLettersCommand {
     /// List them, oldest first: id, time, subject and reason
     List,
     /// Show one whole
@@ -33,7 +33,7 @@ pub enum DeadLettersCommand {
 /// # Errors
 ///
 /// Where the broker does not answer, or there is no such dead letter.
-pub fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
+pub(crate) fn dead_letters(config: &Config, command: DeadLettersCommand) -> Result<(), Failure> {
     logging::start(&config.log, None);
     run(async {
         let letters = wiring::dead_letters(&config.events).await?;

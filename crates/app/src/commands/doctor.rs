@@ -21,7 +21,7 @@ const OPS_ADDRESS: &str = "ops address";
 /// # Errors
 ///
 /// Where it cannot be told.
-pub fn doctor(config: &Config) -> Result<ExitCode, Failure> {
+pub(crate) fn doctor(config: &Config) -> Result<ExitCode, Failure> {
     let findings = run(async { anyhow::Ok(examine(config).await) })?;
     let told: String = findings.iter().map(line).collect();
     print(&told)?;

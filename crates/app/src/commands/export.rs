@@ -24,7 +24,7 @@ use crate::wiring;
 
 /// Where users are exported to, and how.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct ExportArgs {
+pub(crate) struct ExportArgs {
     /// The file, or - for standard output; with .gz at the end of its name, compressed
     #[arg(default_value = STANDARD)]
     file: PathBuf,
@@ -39,7 +39,7 @@ pub struct ExportArgs {
 ///
 /// Where a setting is wrong, the file cannot be written, or the database fails. Where a reader of standard
 /// output goes away, that is no news: it ends with 1, and says nothing.
-pub fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn export(config: &Config, args: &ExportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let writer = Writer::new(format(args.format, &args.file)?);
     let gzip = is_gzip(&args.file).then(Gzip::default);

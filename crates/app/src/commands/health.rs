@@ -24,7 +24,7 @@ const MOST: u64 = 16 * 1024;
 
 /// How the program is asked.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct HealthArgs {
+pub(crate) struct HealthArgs {
     /// Ask whether it lives, and not whether it is ready for requests
     #[arg(long)]
     live: bool,
@@ -35,7 +35,7 @@ pub struct HealthArgs {
 /// # Errors
 ///
 /// Where nobody answers, or who does is not well.
-pub fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn health(config: &Config, args: &HealthArgs) -> Result<ExitCode, Failure> {
     let (address, setting) = config.http.health();
     if address.port() == 0 {
         return Err(Failure::setting(setting, anyhow!("must name the port that is served on")));

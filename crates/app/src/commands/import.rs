@@ -30,7 +30,7 @@ const PART: usize = 64 * 1024;
 
 /// What is imported, and how.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct ImportArgs {
+pub(crate) struct ImportArgs {
     /// The file, or - for standard input; with .gz at the end of its name, compressed
     file: PathBuf,
     /// How the file is written: ndjson or csv [default: as its name says; ndjson for standard input]
@@ -52,7 +52,7 @@ pub struct ImportArgs {
 /// # Errors
 ///
 /// Where a setting is wrong, the file cannot be read, or the database fails.
-pub fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
+pub(crate) fn import(config: &Config, args: &ImportArgs) -> Result<ExitCode, Failure> {
     logging::start(&config.log, None);
     let format = format(args.format, &args.file)?;
     let reader = Reader::new(format, bulk::is_gzip(&args.file));

@@ -11,7 +11,7 @@ use crate::wiring;
 /// # Errors
 ///
 /// Where the database cannot be opened, or is of a newer schema.
-pub fn migrate(mut config: Config) -> Result<(), Failure> {
+pub(crate) fn migrate(mut config: Config) -> Result<(), Failure> {
     logging::start(&config.log, None);
     config.database.migrate = true;
     run(wiring::users(&config.database))?;

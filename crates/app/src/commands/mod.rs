@@ -11,15 +11,15 @@ mod progress;
 mod republish;
 mod token;
 
-pub use dead_letters::{DeadLettersCommand, dead_letters};
-pub use doctor::doctor;
-pub use export::{ExportArgs, export};
-pub use health::{HealthArgs, health};
-pub use import::{ImportArgs, import};
-pub use migrate::migrate;
-pub use openapi::openapi;
-pub use republish::{RepublishArgs, republish};
-pub use token::{TokenCommand, token};
+pub(crate) use dead_letters::{DeadLettersCommand, dead_letters};
+pub(crate) use doctor::doctor;
+pub(crate) use export::{ExportArgs, export};
+pub(crate) use health::{HealthArgs, health};
+pub(crate) use import::{ImportArgs, import};
+pub(crate) use migrate::migrate;
+pub(crate) use openapi::openapi;
+pub(crate) use republish::{RepublishArgs, republish};
+pub(crate) use token::{TokenCommand, token};
 
 use std::io::{Write, stdout};
 use std::path::Path;

@@ -9,6 +9,6 @@ use crate::http::openapi::render;
 /// # Errors
 ///
 /// Where it cannot be written.
-pub fn openapi() -> Result<(), Failure> {
+pub(crate) fn openapi() -> Result<(), Failure> {
     Ok(print(&format!("{}\n", render()))?)
 }

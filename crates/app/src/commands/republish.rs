@@ -11,7 +11,7 @@ use crate::wiring;
 
 /// Which events are published again.
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
-pub struct RepublishArgs {
+pub(crate) struct RepublishArgs {
     /// The position after which all are; 0 for all that are kept
     #[arg(long, value_name = "POSITION")]
     #[arg(value_parser = clap::value_parser!(i64).range(0..))]
@@ -23,7 +23,7 @@ pub struct RepublishArgs {
 /// # Errors
 ///
 /// Where the database does not answer, no longer has all of them, or is not that far.
-pub fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
+pub(crate) fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Failure> {
     logging::start(&config.log, None);
     run(async {
         let (events, outbox) = wiring::events_there(&config.database).await?;

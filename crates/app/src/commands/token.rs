@@ -14,7 +14,7 @@ use crate::failure::Failure;
 
 /// What can be done with API tokens.
 #[derive(Debug, Clone, PartialEq, Eq, Subcommand)]
-pub enum TokenCommand {
+pub(crate) enum TokenCommand {
     /// Make one, and print it: it is shown this once, and kept nowhere
     New {
         /// What to call it, and whoever uses it: 1 to 64 of letters, digits, ".", "_" and "-"
@@ -39,7 +39,7 @@ pub enum TokenCommand {
 /// # Errors
 ///
 /// Where no tokens file is set, or it cannot be read or written.
-pub fn token(config: &AccessConfig, command: &TokenCommand) -> Result<(), Failure> {
+pub(crate) fn token(config: &AccessConfig, command: &TokenCommand) -> Result<(), Failure> {
     let none = || anyhow!("is needed: it is where tokens are known by");
     let path = config.tokens_file.as_deref();
     let path = path.ok_or_else(|| Failure::setting(AccessConfig::TOKENS_FILE, none()))?;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 /// Who may use the API.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Access")]
-pub struct AccessConfig {
+pub(crate) struct AccessConfig {
     /// The file of API tokens, as `roster token new` writes it; a change of it counts within seconds
     #[arg(id = "tokens-file", long, env = "ROSTER_TOKENS_FILE", global = true, value_name = "FILE")]
     pub tokens_file: Option<PathBuf>,
@@ -48,9 +48,9 @@ pub struct AccessConfig {
 
 impl AccessConfig {
     /// The setting that says where API tokens are known.
-    pub const TOKENS_FILE: &'static str = "--tokens-file (ROSTER_TOKENS_FILE)";
+    pub(crate) const TOKENS_FILE: &'static str = "--tokens-file (ROSTER_TOKENS_FILE)";
     /// The setting that says where keys for JWTs are.
-    pub const JWKS: &'static str = "--jwks (ROSTER_JWKS)";
+    pub(crate) const JWKS: &'static str = "--jwks (ROSTER_JWKS)";
     const JWT_ISSUER: &'static str = "--jwt-issuer (ROSTER_JWT_ISSUER)";
     const JWT_AUDIENCE: &'static str = "--jwt-audience (ROSTER_JWT_AUDIENCE)";
     const ALLOW_ANONYMOUS: &'static str = "--allow-anonymous (ROSTER_ALLOW_ANONYMOUS)";
@@ -60,7 +60,7 @@ impl AccessConfig {
     /// # Errors
     ///
     /// The setting that is wrong, or is missing.
-    pub fn check(&self, listen: SocketAddr, listens: &'static str) -> Result<(), Failure> {
+    pub(crate) fn check(&self, listen: SocketAddr, listens: &'static str) -> Result<(), Failure> {
         let wrong = |setting, why: &str| Err(Failure::setting(setting, anyhow!("{why}")));
         let is_open = self.tokens_file.is_none() && self.jwks.is_none();
         match (&self.jwks, &self.jwt_issuer, &self.jwt_audience) {
@@ -97,7 +97,7 @@ impl AccessConfig {
 
 /// Where the keys are that sign JWTs.
 #[derive(Clone, PartialEq, Eq)]
-pub enum JwksSource {
+pub(crate) enum JwksSource {
     /// In a file.
     File(PathBuf),
     /// At a URL, of `https`, or of `http` on this machine.

@@ -9,7 +9,7 @@ use super::seconds;
 /// Where users are kept.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Database")]
-pub struct DatabaseConfig {
+pub(crate) struct DatabaseConfig {
     /// Where users are kept.
     #[arg(
         id = "database-url",
@@ -74,10 +74,10 @@ pub struct DatabaseConfig {
 
 impl DatabaseConfig {
     /// The setting that says which database it is.
-    pub const URL: &'static str = "--database-url (DATABASE_URL)";
+    pub(crate) const URL: &'static str = "--database-url (DATABASE_URL)";
 
     /// The setting that says how to get to it around a proxy.
-    pub const DIRECT_URL: &'static str = "--database-direct-url (ROSTER_DATABASE_DIRECT_URL)";
+    pub(crate) const DIRECT_URL: &'static str = "--database-direct-url (ROSTER_DATABASE_DIRECT_URL)";
 }
 
 impl fmt::Debug for DatabaseConfig {
@@ -89,7 +89,7 @@ impl fmt::Debug for DatabaseConfig {
 
 /// Which database, chosen by the URL's scheme.
 #[derive(Clone, PartialEq, Eq)]
-pub enum DatabaseUrl {
+pub(crate) enum DatabaseUrl {
     /// `sqlite:FILE`
     Sqlite(PathBuf),
     /// `postgres://…` or `postgresql://…`, whole

@@ -5,7 +5,7 @@ use anyhow::anyhow;
 /// Where people are looked up.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Directory")]
-pub struct DirectoryConfig {
+pub(crate) struct DirectoryConfig {
     /// The external directory.
     #[arg(
         id = "directory-url",
@@ -22,17 +22,17 @@ pub struct DirectoryConfig {
 
 impl DirectoryConfig {
     /// The setting that says where the directory is.
-    pub const URL: &'static str = "--directory-url (DIRECTORY_URL)";
+    pub(crate) const URL: &'static str = "--directory-url (DIRECTORY_URL)";
 
     /// The variable that the token is read from.
-    pub const TOKEN: &'static str = "DIRECTORY_TOKEN";
+    pub(crate) const TOKEN: &'static str = "DIRECTORY_TOKEN";
 
     /// The token that the directory asks for. There is no flag for it: everybody on the machine could read it.
     ///
     /// # Errors
     ///
     /// Where it could not stand in a header.
-    pub fn bearer_token() -> anyhow::Result<Option<String>> {
+    pub(crate) fn bearer_token() -> anyhow::Result<Option<String>> {
         let Some(token) = env::var_os(Self::TOKEN).filter(|token| !token.is_empty()) else {
             return Ok(None);
         };

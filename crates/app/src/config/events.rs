@@ -7,7 +7,7 @@ use super::several;
 /// Where events go, and how long they are kept.
 #[derive(Clone, clap::Args)]
 #[command(next_help_heading = "Events")]
-pub struct EventsConfig {
+pub(crate) struct EventsConfig {
     /// The NATS server that events go to and come from, with `JetStream`.
     #[arg(
         id = "nats-url",
@@ -39,10 +39,10 @@ pub struct EventsConfig {
 
 impl EventsConfig {
     /// The setting that says where the broker is.
-    pub const NATS_URL: &'static str = "--nats-url (NATS_URL)";
+    pub(crate) const NATS_URL: &'static str = "--nats-url (NATS_URL)";
 
     /// The setting that says where credentials for it are.
-    pub const NATS_CREDENTIALS: &'static str = "--nats-credentials (ROSTER_NATS_CREDENTIALS)";
+    pub(crate) const NATS_CREDENTIALS: &'static str = "--nats-credentials (ROSTER_NATS_CREDENTIALS)";
 }
 
 impl fmt::Debug for EventsConfig {

@@ -9,7 +9,7 @@ use super::seconds;
 /// How the API is served.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "HTTP")]
-pub struct HttpConfig {
+pub(crate) struct HttpConfig {
     /// The address and port to serve on; port 0 takes a free one
     #[arg(
         long,
@@ -51,12 +51,12 @@ pub struct HttpConfig {
 
 impl HttpConfig {
     /// The setting that says where to serve.
-    pub const LISTEN: &'static str = "--listen (ROSTER_LISTEN)";
+    pub(crate) const LISTEN: &'static str = "--listen (ROSTER_LISTEN)";
     /// The setting that says where to tell of health and of what is measured.
-    pub const OPS_LISTEN: &'static str = "--ops-listen (ROSTER_OPS_LISTEN)";
+    pub(crate) const OPS_LISTEN: &'static str = "--ops-listen (ROSTER_OPS_LISTEN)";
 
     /// Where health is asked for, and the setting that says so.
-    pub fn health(&self) -> (SocketAddr, &'static str) {
+    pub(crate) fn health(&self) -> (SocketAddr, &'static str) {
         self.ops_listen.map_or((self.listen, Self::LISTEN), |address| (address, Self::OPS_LISTEN))
     }
 }
@@ -67,7 +67,7 @@ fn address(text: &str) -> Result<SocketAddr, &'static str> {
 
 /// Where pages of a browser come from.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Origin {
+pub(crate) enum Origin {
     /// Anywhere.
     Any,
     /// One scheme, host and port, as browsers write it.

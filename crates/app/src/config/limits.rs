@@ -11,7 +11,7 @@ use super::seconds;
 /// How much is taken on at once, and how long it may take.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Limits")]
-pub struct LimitsConfig {
+pub(crate) struct LimitsConfig {
     /// How many requests may be in flight; one more is answered with 503 at once, unless it asks about health or
     /// measurements
     #[arg(
@@ -82,7 +82,7 @@ pub struct LimitsConfig {
 
 /// A number of requests in a period.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Rate {
+pub(crate) struct Rate {
     /// So many, at once or one after the other.
     pub requests: NonZeroU32,
     /// Then as many again: a second, a minute or an hour.
@@ -91,7 +91,7 @@ pub struct Rate {
 
 /// Where a proxy says whom it has a request from.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
-pub enum ProxyHeader {
+pub(crate) enum ProxyHeader {
     /// `X-Forwarded-For`
     #[default]
     XForwardedFor,

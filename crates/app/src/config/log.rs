@@ -4,7 +4,7 @@ use tracing_subscriber::filter::{LevelFilter, Targets};
 /// What the log looks like; it goes to standard error.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Log")]
-pub struct LogConfig {
+pub(crate) struct LogConfig {
     /// How an event is written: text, for people, or json, an object a line
     #[arg(
         long,
@@ -25,7 +25,7 @@ pub struct LogConfig {
 
 /// How an event of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
+pub(crate) enum LogFormat {
     /// For people.
     Text,
     /// For machines.

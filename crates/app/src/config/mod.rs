@@ -9,20 +9,20 @@ mod limits;
 mod log;
 mod telemetry;
 
-pub use access::{AccessConfig, JwksSource};
-pub use database::{DatabaseConfig, DatabaseUrl};
-pub use directory::DirectoryConfig;
-pub use events::EventsConfig;
-pub use http::{HttpConfig, Origin};
-pub use limits::{LimitsConfig, ProxyHeader, Rate};
-pub use log::{LogConfig, LogFormat};
-pub use telemetry::TelemetryConfig;
+pub(crate) use access::{AccessConfig, JwksSource};
+pub(crate) use database::{DatabaseConfig, DatabaseUrl};
+pub(crate) use directory::DirectoryConfig;
+pub(crate) use events::EventsConfig;
+pub(crate) use http::{HttpConfig, Origin};
+pub(crate) use limits::{LimitsConfig, ProxyHeader, Rate};
+pub(crate) use log::{LogConfig, LogFormat};
+pub(crate) use telemetry::TelemetryConfig;
 
 use std::time::Duration;
 
 /// All settings of the program.
 #[derive(Debug, Clone, clap::Args)]
-pub struct Config {
+pub(crate) struct Config {
     /// Who may use the API.
     #[command(flatten)]
     pub access: AccessConfig,

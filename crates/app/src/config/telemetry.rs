@@ -3,7 +3,7 @@ use url::Url;
 /// Where traces and measurements are sent, beside being asked for.
 #[derive(Debug, Clone, clap::Args)]
 #[command(next_help_heading = "Telemetry")]
-pub struct TelemetryConfig {
+pub(crate) struct TelemetryConfig {
     /// The collector that traces and measurements are sent to, by OTLP over HTTP; none are without one.
     #[arg(
         long,
@@ -21,7 +21,7 @@ pub struct TelemetryConfig {
 
 impl TelemetryConfig {
     /// The setting that says where the collector is.
-    pub const OTLP_ENDPOINT: &'static str = "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)";
+    pub(crate) const OTLP_ENDPOINT: &'static str = "--otlp-endpoint (OTEL_EXPORTER_OTLP_ENDPOINT)";
 }
 
 fn collector(text: &str) -> Result<Url, &'static str> {

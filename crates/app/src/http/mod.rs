@@ -12,7 +12,7 @@ mod import;
 mod list;
 mod metrics;
 mod middleware;
-pub mod openapi;
+pub(crate) mod openapi;
 #[cfg(measuring)]
 pub mod parts;
 mod problem;
@@ -30,10 +30,10 @@ use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::from_fn;
 use actix_web::{App, Error, web};
 
-pub use middleware::cross_origin::CrossOrigin;
-pub use middleware::lifecycle::Lifecycle;
-pub use middleware::limits::{Deadlines, InFlight, Limits, Patience};
-pub use sse::Streams;
+pub(crate) use middleware::cross_origin::CrossOrigin;
+pub(crate) use middleware::lifecycle::Lifecycle;
+pub(crate) use middleware::limits::{Limits, Patience};
+pub(crate) use sse::Streams;
 
 use crate::access::Gatekeeper;
 use crate::telemetry::Metrics;
@@ -49,7 +49,7 @@ const BASE_PATH: &str = "/api/v1";
 
 /// What all that is served stands on, and each worker of a server has a handle of.
 #[derive(Clone)]
-pub struct Shared {
+pub(crate) struct Shared {
     /// What can be done.
     pub services: Services,
     /// Who is let in.
@@ -64,7 +64,7 @@ pub struct Shared {
 
 /// Where health and measurements are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ops {
+pub(crate) enum Ops {
     /// Beside the API.
     Here,
     /// At an address of their own.
@@ -89,7 +89,7 @@ impl Ops {
 }
 
 /// The whole application, on any services: what `serve` serves, and what a test asks without a socket.
-pub fn app(
+pub(crate) fn app(
     shared: Shared,
     streams: Streams,
     cross_origin: CrossOrigin,
@@ -130,7 +130,7 @@ pub fn app(
 }
 
 /// Health and measurements alone, for an address of their own.
-pub fn ops(
+pub(crate) fn ops(
     shared: Shared,
 ) -> App<
     impl ServiceFactory<

@@ -35,14 +35,14 @@ const RECONNECT: &[u8] = b"retry: 1000\n\n";
 
 /// How streams of the feed are served.
 #[derive(Clone)]
-pub struct Streams {
+pub(crate) struct Streams {
     newest: NewestPosition,
     idle: Duration,
 }
 
 impl Streams {
     /// `newest` tells when there is something to send. Nothing is sent for no longer than half of `idle`.
-    pub fn new(newest: NewestPosition, idle: Duration) -> Self {
+    pub(crate) fn new(newest: NewestPosition, idle: Duration) -> Self {
         Self { newest, idle }
     }
 

@@ -18,7 +18,8 @@ use roster_domain::testing::{InMemory, ManualClock};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{CrossOrigin, Deadlines, InFlight, Lifecycle, Limits, Ops, Shared, Streams, app};
+use super::middleware::limits::{Deadlines, InFlight};
+use super::{CrossOrigin, Lifecycle, Limits, Ops, Shared, Streams, app};
 use crate::access::Gatekeeper;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
@@ -80,7 +81,7 @@ macro_rules! app_on {
 
 /// Asks an application that lets everyone in for something, as its sender would see the answer.
 pub(super) async fn ask(ports: Ports, lifecycle: Lifecycle, request: TestRequest) -> Answer {
-    ask_past(Gatekeeper::open(), ports, lifecycle, request).await
+    ask_past(Gatekeeper::default(), ports, lifecycle, request).await
 }
 
 /// The same of one that may ask for credentials.
@@ -104,7 +105,7 @@ pub(super) async fn ask_past(
 
 /// Serves an application, by one worker, on a socket of its own.
 pub(super) fn serve(ports: Ports) -> SocketAddr {
-    let server = HttpServer::new(move || app_on!(ports.clone(), Gatekeeper::open(), Lifecycle::default()));
+    let server = HttpServer::new(move || app_on!(ports.clone(), Gatekeeper::default(), Lifecycle::default()));
     let server = server.workers(1).disable_signals().bind(("127.0.0.1", 0)).unwrap();
     let address = server.addrs()[0];
     actix_web::rt::spawn(server.run());

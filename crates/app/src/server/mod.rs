@@ -54,7 +54,7 @@ const FIRST_USER: &str = r#"{"email": "ada@example.org", "name": "Ada Lovelace"}
 /// # Errors
 ///
 /// Where a setting is wrong, or something that the program stands on cannot be had.
-pub fn serve(config: Config) -> Result<(), Failure> {
+pub(crate) fn serve(config: Config) -> Result<(), Failure> {
     let runtime = runtime()?;
     let telemetry = Telemetry::start(&config, runtime.handle())?;
     let served = runtime.block_on(run(config, &telemetry));

@@ -56,7 +56,7 @@ pub(crate) fn finish() {
 }
 
 /// Writes what is left when this is dropped, also by a panic.
-pub struct Finished;
+pub(crate) struct Finished;
 
 impl Drop for Finished {
     fn drop(&mut self) {

@@ -31,7 +31,7 @@ pub(crate) type Gauge = Arc<dyn Fn() + Send + Sync>;
 
 /// All measurements of this program.
 #[derive(Clone)]
-pub struct Metrics {
+pub(crate) struct Metrics {
     scraped: PrometheusHandle,
     process: Collector,
     gauges: Arc<[Gauge]>,

@@ -1,8 +1,8 @@
 //! How the program is seen from outside: its log, what is measured of it, and the traces of what it does.
 
 mod described;
-pub mod logging;
-pub mod metrics;
+pub(crate) mod logging;
+pub(crate) mod metrics;
 mod otlp;
 mod plain;
 mod traced;
@@ -16,7 +16,7 @@ use tokio::runtime::Handle;
 use crate::config::Config;
 use crate::failure::Failure;
 use crate::wiring::Ports;
-pub use metrics::Metrics;
+pub(crate) use metrics::Metrics;
 use otlp::Otlp;
 use traced::Traced;
 

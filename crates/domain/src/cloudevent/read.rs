@@ -6,6 +6,16 @@ use serde_json::{Map, Value};
 use crate::{Email, InboundChange, InboundEvent, InboundId, Name, TraceContext, Violation, Violations};
 
 impl InboundEvent {
+    /// Reads an event as it is sent.
+    ///
+    /// # Errors
+    ///
+    /// Why it can never be read, in words for a person.
+    pub fn from_json(json: &[u8]) -> Result<Self, String> {
+        let event = serde_json::from_slice(json).map_err(|error| format!("it is not JSON: {error}"))?;
+        Self::from_cloudevent(&event).map_err(|broken| format!("it breaks rules: {broken}"))
+    }
+
     /// Reads an event in the JSON format of `CloudEvents` 1.0, and checks what it says. Attributes that mean
     /// nothing here are ignored.
     ///
@@ -133,6 +143,21 @@ mod tests {
         removed["data"] = json!({"email": "ada@example.org"});
         let event = InboundEvent::from_cloudevent(&removed).unwrap();
         assert_eq!(event.change, InboundChange::PersonRemoved(Email::parse("ada@example.org").unwrap()));
+    }
+
+    #[test]
+    fn why_an_event_cannot_be_read_is_told() {
+        for (json, expected) in [
+            ("", "it is not JSON: EOF while parsing a value at line 1 column 0"),
+            ("[]", "it breaks rules: Event must be a JSON object"),
+            (
+                r#"{"specversion": "1.0", "id": "1", "source": "/a", "type": "a.b", "data": {}}"#,
+                "it breaks rules: Type must be directory.person.saved or directory.person.removed",
+            ),
+        ] {
+            assert_eq!(InboundEvent::from_json(json.as_bytes()).unwrap_err(), expected);
+        }
+        assert_eq!(InboundEvent::from_json(saved().to_string().as_bytes()).unwrap().id.id(), "e-1");
     }
 
     #[test]

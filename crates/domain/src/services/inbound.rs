@@ -4,11 +4,27 @@ use std::sync::Arc;
 use crate::ports::{Clock, UserRepository, UserRepositoryError};
 use crate::{
     Commit, DomainError, Email, InboundChange, InboundEvent, NewUser, Precondition, Timestamp, UserChanges,
-    Written,
+    Written, chain,
 };
 
 /// How often an event is tried again that others got in the way of.
 const RETRIES: usize = 20;
+
+/// How often an event is tried whose cause of failing does not pass, before it counts as one that never succeeds.
+const ATTEMPTS: u32 = 5;
+
+/// What became of an attempt to let an event take effect that somebody brings again until it did.
+#[derive(Debug)]
+pub enum Attempt {
+    /// It took effect, now or before.
+    Applied(Written<()>),
+    /// It cannot yet, for a cause that passes: it is to be tried, after a pause, until it can, and those behind it wait.
+    Held(DomainError),
+    /// It failed, and is to be tried again after a pause.
+    Failed(DomainError),
+    /// It can never succeed, for this reason: it is a dead letter.
+    Dead(String),
+}
 
 /// What is done about events of others.
 #[derive(Clone)]
@@ -30,7 +46,7 @@ impl InboundService {
     /// [`DomainError::Unavailable`] where it may succeed later, and [`DomainError::Internal`].
     pub async fn apply(&self, event: &InboundEvent) -> Result<Written<()>, DomainError> {
         for _ in 0..RETRIES {
-            match self.attempt(event).await {
+            match self.effect(event).await {
                 Ok(written) => return Ok(written),
                 Err(UserRepositoryError::AlreadyAcknowledged) => return Ok(Written::Before(())),
                 // Somebody changed the user after it was looked up.
@@ -47,6 +63,17 @@ impl InboundService {
             }
         }
         Err(DomainError::unavailable("others change the same user all the time"))
+    }
+
+    /// Lets an event take effect, as [`apply`](Self::apply) does, and judges how that went; `failures` is how often it
+    /// [failed](Attempt::Failed) before.
+    pub async fn attempt(&self, event: &InboundEvent, failures: u32) -> Attempt {
+        match self.apply(event).await {
+            Ok(written) => Attempt::Applied(written),
+            Err(error @ DomainError::Unavailable { .. }) => Attempt::Held(error),
+            Err(error) if failures + 1 < ATTEMPTS => Attempt::Failed(error),
+            Err(error) => Attempt::Dead(format!("it failed {ATTEMPTS} times, at last: {}", chain(&error))),
+        }
     }
 
     /// Lets those of some events take effect that tell of people whom nobody knows, all at once; each is to be about
@@ -82,7 +109,7 @@ impl InboundService {
         saved
     }
 
-    async fn attempt(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {
+    async fn effect(&self, event: &InboundEvent) -> Result<Written<()>, UserRepositoryError> {
         let commit = commit(event, self.clock.now());
         match &event.change {
             InboundChange::PersonSaved(person) => self.save(person, commit).await,

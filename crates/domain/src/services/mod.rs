@@ -10,6 +10,6 @@ mod users;
 pub use directory::DirectoryService;
 pub use feed::{FeedPage, FeedService};
 pub use import::{Import, ImportOptions, ImportService, Imported, Outcome};
-pub use inbound::InboundService;
+pub use inbound::{Attempt, InboundService};
 pub use relay::{RelayService, Relayed};
 pub use users::UserService;

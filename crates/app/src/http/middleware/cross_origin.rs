@@ -34,11 +34,11 @@ const READABLE: [HeaderName; 14] = [
 
 /// The origins whose pages may use the API; none, where there are none.
 #[derive(Debug, Clone, Default)]
-pub struct CrossOrigin(Vec<Origin>);
+pub(crate) struct CrossOrigin(Vec<Origin>);
 
 impl CrossOrigin {
     /// Pages of these may.
-    pub fn new(origins: Vec<Origin>) -> Self {
+    pub(crate) fn new(origins: Vec<Origin>) -> Self {
         Self(origins)
     }
 

@@ -55,7 +55,7 @@ pub(super) fn routes(config: &mut web::ServiceConfig, ops: Ops) {
 }
 
 /// The document, as text.
-pub fn render() -> String {
+pub(crate) fn render() -> String {
     text_of(&document(Ops::Here))
 }
 

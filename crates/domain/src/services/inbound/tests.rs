@@ -357,3 +357,33 @@ fn what_fails_together_is_left() {
     let expected = [Some(Written::Before(())), None, Some(Written::Now(()))];
     assert_eq!(block_on(on(users).apply_new(&events)), expected);
 }
+
+#[test]
+fn an_attempt_that_fails_is_made_again_while_that_may_help() {
+    let failing = |failure: fn() -> Failure| {
+        let mut users = MockUserRepository::new();
+        users.expect_find_by_email().returning(move |_| Err(failure()));
+        on(users)
+    };
+    let attempt = |failure, failures| block_on(failing(failure).attempt(&removed("1", "ada"), failures));
+    for failures in [0, 100] {
+        let held = attempt(|| Failure::Unavailable("away".into()), failures);
+        assert!(matches!(held, Attempt::Held(_)), "{held:?}");
+    }
+    let broken: fn() -> Failure = || Failure::Internal("it is broken".into());
+    for failures in 0..4 {
+        let failed = attempt(broken, failures);
+        assert!(matches!(failed, Attempt::Failed(_)), "{failed:?}");
+    }
+    let Attempt::Dead(reason) = attempt(broken, 4) else { panic!("it is tried for ever") };
+    assert!(
+        reason.starts_with("it failed 5 times, at last: ") && reason.ends_with("it is broken"),
+        "{reason}"
+    );
+    let store = InMemory::default();
+    let applied = block_on(
+        InboundService::new(Arc::new(store), Arc::new(ManualClock::default()))
+            .attempt(&removed("1", "ada"), 0),
+    );
+    assert!(matches!(applied, Attempt::Applied(Written::Now(()))), "{applied:?}");
+}

@@ -23,7 +23,7 @@ use tracing::warn;
 
 /// How long clients may leave a connection as it is.
 #[derive(Debug, Clone, Copy)]
-pub struct Patience {
+pub(crate) struct Patience {
     /// From an answer, or the start, until the whole head of the next request is there.
     pub ask: Duration,
     /// With something that was sent to them and that they do not read.
@@ -32,7 +32,7 @@ pub struct Patience {
 
 impl Patience {
     /// Watches a connection from here on; it takes its first bytes after this.
-    pub fn watch(self, connection: &dyn Any, data: &mut Extensions) {
+    pub(crate) fn watch(self, connection: &dyn Any, data: &mut Extensions) {
         let Some(stream) = connection.downcast_ref::<TcpStream>() else { return };
         if let Err(error) = cut_off_when_unread(stream, self.read) {
             warn!(%error, "a client that reads nothing will not be cut off");

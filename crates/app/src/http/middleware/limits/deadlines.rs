@@ -13,7 +13,7 @@ use crate::http::problem::error::ApiError;
 
 /// How long requests may take.
 #[derive(Debug, Clone, Copy)]
-pub struct Deadlines {
+pub(crate) struct Deadlines {
     /// For a body to come in.
     pub body: Duration,
     /// For whatever is done without waiting for the client.

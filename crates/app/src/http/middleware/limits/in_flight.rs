@@ -17,7 +17,7 @@ const TELLING: Duration = Duration::from_secs(1);
 
 /// The places of requests, of which there are only so many.
 #[derive(Clone)]
-pub struct InFlight(Arc<Places>);
+pub(crate) struct InFlight(Arc<Places>);
 
 struct Places {
     most: usize,
@@ -30,7 +30,7 @@ struct Places {
 
 impl InFlight {
     /// So many at once.
-    pub fn at_most(most: usize) -> Self {
+    pub(crate) fn at_most(most: usize) -> Self {
         let (untold, is_telling) = (AtomicU64::new(0), AtomicBool::new(false));
         Self(Arc::new(Places { most, taken: AtomicUsize::new(0), untold, is_telling }))
     }

@@ -7,10 +7,10 @@ mod in_flight;
 mod rate;
 
 pub(in crate::http) use connection::Busy;
-pub use connection::Patience;
+pub(crate) use connection::Patience;
 use deadlines::Clock;
-pub use deadlines::Deadlines;
-pub use in_flight::InFlight;
+pub(crate) use deadlines::Deadlines;
+pub(crate) use in_flight::InFlight;
 pub(in crate::http) use in_flight::Place;
 use rate::RateLimit;
 pub(in crate::http) use rate::{RATE_LIMIT, RATE_LIMIT_POLICY};
@@ -26,7 +26,7 @@ use crate::http::problem::error::ApiError;
 
 /// The limits of all requests.
 #[derive(Clone)]
-pub struct Limits {
+pub(crate) struct Limits {
     deadlines: Deadlines,
     in_flight: InFlight,
     rate: Option<RateLimit>,
@@ -34,14 +34,14 @@ pub struct Limits {
 
 impl Limits {
     /// As the settings have them.
-    pub fn new(config: &LimitsConfig) -> Self {
+    pub(crate) fn new(config: &LimitsConfig) -> Self {
         let deadlines = Deadlines { body: config.body_timeout, answer: config.request_timeout };
         let limits = Self::of(deadlines, InFlight::at_most(config.max_requests.get()));
         Self { rate: RateLimit::of(config), ..limits }
     }
 
     /// How long each request may take, and how many there may be at once; not how often a client may ask.
-    pub fn of(deadlines: Deadlines, in_flight: InFlight) -> Self {
+    pub(crate) fn of(deadlines: Deadlines, in_flight: InFlight) -> Self {
         Self { deadlines, in_flight, rate: None }
     }
 
