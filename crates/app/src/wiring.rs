@@ -33,22 +33,27 @@ pub(crate) struct Ports {
     pub events: Arc<dyn EventLog>,
     /// Keeps how far events were told to others.
     pub outbox: Arc<dyn Outbox>,
-    /// Tells whether the store of all three answers.
-    pub store: Arc<dyn HealthCheck>,
     /// Tells others of events; none where there is no broker to tell.
     pub publisher: Option<Arc<dyn EventPublisher>>,
     /// Brings events of others.
     pub source: Arc<dyn EventSource>,
-    /// Tells whether the broker of both is there.
-    pub broker: Arc<dyn HealthCheck>,
     /// Looks people up.
     pub directory: Arc<dyn Directory>,
-    /// Tells whether the directory is well, as far as it was asked of late.
-    pub directory_health: Arc<dyn HealthCheck>,
-    /// What measures the state of some of them.
-    pub(crate) gauges: Vec<Gauge>,
     /// Tells the time.
     pub clock: Arc<dyn Clock>,
+    /// Tells whether what stands behind them is well.
+    pub health: Health,
+}
+
+/// Whether what the program stands on is well.
+#[derive(Clone)]
+pub(crate) struct Health {
+    /// The store answers.
+    pub store: Arc<dyn HealthCheck>,
+    /// The broker is there.
+    pub broker: Arc<dyn HealthCheck>,
+    /// The directory is well, as far as it was asked of late.
+    pub directory: Arc<dyn HealthCheck>,
 }
 
 /// What can be done, on certain ports.
@@ -64,12 +69,6 @@ pub(crate) struct Services {
     pub feed: FeedService,
     /// What is done about events of others.
     pub inbound: InboundService,
-    /// Tells whether the store answers.
-    pub store: Arc<dyn HealthCheck>,
-    /// Tells whether the broker is there.
-    pub broker: Arc<dyn HealthCheck>,
-    /// Tells whether the directory is well, as far as it was asked of late.
-    pub directory_health: Arc<dyn HealthCheck>,
 }
 
 impl From<Ports> for Services {
@@ -81,37 +80,25 @@ impl From<Ports> for Services {
             import: ImportService::new(ports.users.clone(), ports.clock.clone()),
             feed: FeedService::new(ports.events),
             inbound: InboundService::new(ports.users, ports.clock),
-            store: ports.store,
-            broker: ports.broker,
-            directory_health: ports.directory_health,
         }
     }
 }
 
-/// Opens what the settings name, and brings the database's schema up to date unless they say otherwise.
+/// Opens what the settings name, and brings the database's schema up to date unless they say otherwise; with what
+/// measures the state of some of it.
 ///
 /// # Errors
 ///
 /// Where the database cannot be opened or its schema does not fit, or there can be no client of the
 /// directory; the setting is named.
-pub(crate) async fn ports(config: &Config) -> Result<Ports, Failure> {
+pub(crate) async fn ports(config: &Config) -> Result<(Ports, Vec<Gauge>), Failure> {
     let mut gauges = Vec::new();
-    let (directory, directory_health) = directory(&config.directory, &mut gauges)?;
+    let (directory, lookups) = directory(&config.directory, &mut gauges)?;
     let (publisher, source, broker) = broker(&config.events).await?;
     let (users, events, outbox, store) = store(&config.database, &mut gauges).await?;
-    Ok(Ports {
-        users,
-        events,
-        outbox,
-        store,
-        publisher,
-        source,
-        broker,
-        directory,
-        directory_health,
-        gauges,
-        clock: Arc::new(SystemClock),
-    })
+    let health = Health { store, broker, directory: lookups };
+    let clock = Arc::new(SystemClock);
+    Ok((Ports { users, events, outbox, publisher, source, directory, clock, health }, gauges))
 }
 
 /// Something that the settings name, to be looked at.

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tracing::{Instrument, info_span, warn};
 
-use crate::wiring::Ports;
+use crate::wiring::{Ports, Services};
 use consumer::Consumer;
 use pruner::Pruner;
 use relay::Relay;
@@ -68,10 +68,11 @@ fn spawn(name: &'static str, task: impl Future<Output = ()> + Send + 'static) ->
 pub(crate) type NewestPosition = watch::Receiver<Position>;
 
 impl Background {
-    /// Starts the loops on these ports, which from here on announce what is written to them.
-    pub(crate) fn start(ports: &mut Ports, retention: Duration) -> (Self, NewestPosition) {
+    /// Starts the loops on these ports; with the services on them, which announce what they write.
+    pub(crate) fn start(ports: Ports, retention: Duration) -> (Self, Services, NewestPosition) {
         let wake = Wake::default();
-        ports.users = Arc::new(Announcing::new(ports.users.clone(), wake.clone()));
+        let users = Arc::new(Announcing::new(ports.users, wake.clone()));
+        let ports = Ports { users, ..ports };
         let (told, newest) = watch::channel(Position::START);
 
         let (leading, leads) = watch::channel(None);
@@ -101,7 +102,7 @@ impl Background {
             relay: relay.map(|relay| Loop::start("relay", |flush| relay.run(flush))),
             pruner: spawn("pruner", pruner.run()),
         };
-        (background, newest)
+        (background, ports.into(), newest)
     }
 
     /// Ends the loops: the consumer ends after the events that it has in hand, then what was written gets its

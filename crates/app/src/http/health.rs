@@ -10,7 +10,7 @@ use super::middleware::lifecycle::Lifecycle;
 use super::openapi::rules;
 use super::problem::error::ApiError;
 use crate::access::Gatekeeper;
-use crate::wiring::Services;
+use crate::wiring::Health;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
     config
@@ -37,15 +37,15 @@ async fn livez() -> HttpResponse {
 
 /// Whether the store answers and nobody has told the program to stop.
 async fn readyz(
-    services: web::Data<Services>,
+    health: web::Data<Health>,
     gatekeeper: web::Data<Gatekeeper>,
     lifecycle: web::Data<Lifecycle>,
 ) -> Result<HttpResponse, ApiError> {
     if lifecycle.is_stopping() {
         return Err(ApiError::Stopping);
     }
-    services.store.check().await.map_err(DomainError::unavailable)?;
-    let (broker, directory) = join(services.broker.check(), services.directory_health.check()).await;
+    health.store.check().await.map_err(DomainError::unavailable)?;
+    let (broker, directory) = join(health.broker.check(), health.directory.check()).await;
     let mut degraded = Vec::from_iter(broker.is_err().then_some("broker"));
     degraded.extend(directory.is_err().then_some("directory"));
     degraded.extend((!gatekeeper.can_fetch_keys()).then_some("jwks"));

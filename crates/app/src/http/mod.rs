@@ -37,7 +37,7 @@ pub(crate) use sse::Streams;
 
 use crate::access::Gatekeeper;
 use crate::telemetry::Metrics;
-use crate::wiring::Services;
+use crate::wiring::{Health, Services};
 use middleware::admission::Admission;
 use middleware::answer::Surroundings;
 pub(crate) use problem::error::ApiError;
@@ -52,6 +52,8 @@ const BASE_PATH: &str = "/api/v1";
 pub(crate) struct Shared {
     /// What can be done.
     pub services: Services,
+    /// Whether what that stands on is well.
+    pub health: Health,
     /// Who is let in.
     pub gatekeeper: Gatekeeper,
     /// Whether the program is stopping.
@@ -76,6 +78,7 @@ impl Shared {
     fn register(self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.services))
+            .app_data(web::Data::new(self.health))
             .app_data(web::Data::new(self.gatekeeper))
             .app_data(web::Data::new(self.lifecycle))
             .app_data(web::Data::new(self.metrics));

@@ -24,7 +24,7 @@ use crate::access::Gatekeeper;
 use crate::no_broker::NoBroker;
 use crate::no_directory::NoDirectory;
 use crate::telemetry::Metrics;
-use crate::wiring::Ports;
+use crate::wiring::{Health, Ports};
 
 pub(super) struct Answer {
     pub(super) status: StatusCode,
@@ -45,15 +45,19 @@ pub(super) fn in_memory() -> Ports {
         users: store.clone(),
         events: store.clone(),
         outbox: store.clone(),
-        store,
         publisher: None,
         source: Arc::new(NoBroker),
-        broker: Arc::new(NoBroker),
         directory: Arc::new(NoDirectory),
-        directory_health: Arc::new(NoDirectory),
-        gauges: Vec::new(),
         clock: Arc::new(ManualClock::default()),
+        health: Health { store, broker: Arc::new(NoBroker), directory: Arc::new(NoDirectory) },
     }
+}
+
+/// The same, where the store's health is told by this.
+pub(super) fn whose_store(health: impl HealthCheck + 'static) -> Ports {
+    let mut ports = in_memory();
+    ports.health.store = Arc::new(health);
+    ports
 }
 
 fn users(users: MockUserRepository) -> Ports {
@@ -69,6 +73,7 @@ macro_rules! app_on {
         let streams = Streams::new(told, Duration::from_secs(1));
         let cors = CrossOrigin::default();
         let shared = Shared {
+            health: $ports.health.clone(),
             services: $ports.into(),
             gatekeeper: $gatekeeper,
             lifecycle: $lifecycle,
@@ -154,7 +159,7 @@ async fn a_request_that_takes_too_long_is_unavailable() {
             std::future::pending().await
         }
     }
-    let answer = get(Ports { store: Arc::new(Hanging), ..in_memory() }, "/readyz").await;
+    let answer = get(whose_store(Hanging), "/readyz").await;
 
     assert_eq!((answer.status.as_u16(), answer.body["error"].as_str()), (503, Some("unavailable")));
     assert_eq!(answer.header("retry-after"), "1");
@@ -166,7 +171,7 @@ async fn a_program_whose_store_does_not_answer_lives_and_is_not_ready() {
     let away = || {
         let mut store = MockHealthCheck::new();
         store.expect_check().returning(|| Err(Unhealthy("secret".into())));
-        Ports { store: Arc::new(store), ..in_memory() }
+        whose_store(store)
     };
     let alive = get(away(), "/livez").await;
     assert_eq!((alive.status.as_u16(), alive.body), (200, json!({"status": "alive"})));

@@ -27,7 +27,7 @@ use crate::runtime::runtime;
 use crate::signals::Signals;
 use crate::telemetry::{Telemetry, logging};
 use crate::tell::tell;
-use crate::wiring::{self, Services};
+use crate::wiring;
 use connections::Connections;
 use door::Door;
 use ops::Ops;
@@ -71,7 +71,7 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
     let max_connections = open_files::connections(&config, workers);
     let address = listener.local_addr().context("cannot serve")?;
     let gatekeeper = Gatekeeper::start(&config.access)?;
-    let mut ports = tokio::select! {
+    let (ports, gauges) = tokio::select! {
         ports = wiring::ports(&config) => ports?,
         _ = signals.next() => {
             info!("stopped before anything was served");
@@ -80,13 +80,14 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
             std::process::exit(0);
         }
     };
-    telemetry.follow(&mut ports);
-    let metrics = telemetry.metrics().with(std::mem::take(&mut ports.gauges));
+    let metrics = telemetry.metrics().with(gauges);
     let tidying = tokio::spawn(metrics.clone().tidy());
-    let (background, newest) = Background::start(&mut ports, config.events.retention);
+    let health = ports.health.clone();
+    let (background, services, newest) = Background::start(telemetry.traced(ports), config.events.retention);
     let lifecycle = Lifecycle::default();
     let shared = Shared {
-        services: Services::from(ports),
+        services,
+        health,
         gatekeeper,
         lifecycle: lifecycle.clone(),
         limits: Limits::new(&config.limits),

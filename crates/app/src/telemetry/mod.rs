@@ -45,11 +45,13 @@ impl Telemetry {
         self.metrics.clone()
     }
 
-    /// Has what is done by way of these ports be part of traces, where those are sent anywhere.
-    pub(crate) fn follow(&self, ports: &mut Ports) {
-        if self.otlp.is_some() {
-            ports.users = Arc::new(Traced::new(ports.users.clone(), self.database));
+    /// The same ports; what is done by way of them is part of traces, where those are sent anywhere.
+    pub(crate) fn traced(&self, ports: Ports) -> Ports {
+        if self.otlp.is_none() {
+            return ports;
         }
+        let users = Arc::new(Traced::new(ports.users, self.database));
+        Ports { users, ..ports }
     }
 
     /// Sends what is left, as far as that can be done in a few seconds. It waits, and so is not for a task.

@@ -18,7 +18,6 @@ pub(in crate::http) async fn without_panic<T>(
 #[cfg(test)]
 mod tests {
     use std::panic::{set_hook, take_hook};
-    use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, Ordering};
 
     use actix_web::test::TestRequest;
@@ -28,7 +27,7 @@ mod tests {
     use tokio::net::TcpStream;
 
     use crate::http::Lifecycle;
-    use crate::http::tests::{ask, in_memory, serve};
+    use crate::http::tests::{ask, serve, whose_store};
     use crate::telemetry::logging::{Said, panicked};
     use crate::wiring::Ports;
 
@@ -42,7 +41,7 @@ mod tests {
                 Ok(())
             }
         }
-        Ports { store: Arc::new(Breaking(AtomicBool::new(false))), ..in_memory() }
+        whose_store(Breaking(AtomicBool::new(false)))
     }
 
     // Seen to fail where the panic is not caught: then the test panics.
