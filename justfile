@@ -32,16 +32,26 @@ fix:
 ci: check test package
 
 # What takes longer, too: the same tests again and again, so that a flake is seen
-ci-full: ci outside test-bulk test-docs fuzz-api image
+ci-full: ci outside test-bulk test-docs fuzz-api image figures fuzz-parsers overload slow-clients
     for round in 1 2 3 4 5 6 7 8 9 10; do just test; done
     just kill 60
     just stops 50
+    just resets 10000
+
+# Hold waits and recoveries to their figures, with nothing beside them: other tests give them thrice the time
+figures:
+    for tests in resilience:: limits::slow program::stops directory::service; do \
+        ROSTER_TEST_ALONE=1 cargo test --locked -p roster-tests --test roster -- $tests --nocapture --test-threads 1 || exit 1; \
+    done
 
 # Kill the service, the broker and the relay so often, under load, and count what is lost
-kill times="60": (endure "resilience::crash" times) (endure "nats::load" times)
+kill times="60": (endure "resilience::crash" times) (endure "resilience::outage" times) (endure "nats::load" times)
 
 # Stop the service so often, under load, and count the requests that are not answered
 stops times="1000": (endure "program::stops" times)
+
+# Have so many clients go away amid their requests, and look for what they leave half done
+resets times="10000": (endure "resilience::disconnect" times)
 
 # Ask a release build for up to five times of what it can do, for so many seconds each, and tell how it bears that
 overload seconds="10" places="1024": ships

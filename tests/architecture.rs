@@ -13,6 +13,7 @@ suite![
     adapters_know_the_domain_and_not_each_other,
     the_app_is_the_only_crate_that_names_adapters_and_wiring_the_only_file,
     nothing_that_is_made_for_tests_ships,
+    every_crate_is_held_to_the_lints_of_all,
 ];
 
 /// All that the domain may stand on, directly or not. It holds no I/O, no runtime, no framework and no clock.
@@ -157,4 +158,19 @@ fn names(tree: &str) -> BTreeSet<String> {
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// Without these lines a crate may have `unsafe`.
+async fn every_crate_is_held_to_the_lints_of_all() {
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crates");
+    let mut manifests: Vec<_> = std::fs::read_dir(crates)
+        .expect("there are crates")
+        .map(|entry| entry.expect("it can be listed").path().join("Cargo.toml"))
+        .collect();
+    manifests.push(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"));
+    assert!(manifests.len() > 8, "{manifests:?}");
+    for manifest in manifests {
+        let text = std::fs::read_to_string(&manifest).expect("it can be read");
+        assert!(text.contains("[lints]\nworkspace = true\n"), "{}", manifest.display());
+    }
 }

@@ -13,6 +13,7 @@ fn assert_guarded(answer: &Answer) {
     assert_eq!(answer.header("referrer-policy"), "no-referrer", "{}", answer.told());
     let policy = answer.header("content-security-policy");
     assert_eq!(policy, "default-src 'none'; frame-ancestors 'none'", "{}", answer.told());
+    assert!(!answer.has("server"), "what serves is nobody's business: {}", answer.told());
 }
 
 async fn every_kind_of_answer_is_guarded(roster: Roster) {

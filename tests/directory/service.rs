@@ -1,12 +1,12 @@
 //! The directory through the running program.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
 
 use super::LEANNE;
-use crate::kit::{Database, Program, Reply, Roster, StandIn, USERS, suite};
+use crate::kit::{Database, Program, Reply, Roster, StandIn, USERS, in_time, suite};
 
 suite![
     a_person_is_shown_as_the_contract_says,
@@ -95,10 +95,13 @@ async fn each_trouble_of_the_directory_has_its_answer(database: Database) {
         (Reply::with(302, "location: https://elsewhere.example/\r\n", ""), 502, "upstream_error"),
         (Reply::Reset, 502, "upstream_error"),
         (Reply::Nothing, 504, "upstream_timeout"),
+        (Reply::json(200, LEANNE).dripped(), 504, "upstream_timeout"),
     ] {
         let stand_in = StandIn::answering([reply.clone()]).await;
         let roster = serving(&database, &stand_in).await;
+        let asked = Instant::now();
         let answer = roster.get(&person(1)).await;
+        assert!(asked.elapsed() < in_time(Duration::from_millis(3_200)), "{reply:?}: {:?}", asked.elapsed());
         let body = answer.error(status, error);
         assert!(!body.to_string().contains(secret), "{reply:?}: {body}");
         assert_eq!(roster.stop().await.code, Some(0));

@@ -53,7 +53,7 @@ pub(crate) use python::Python;
 pub(crate) use raw::Raw;
 pub(crate) use roster::{Program, Roster};
 pub(crate) use run::{Ground, Run};
-pub(crate) use scale::{deadline, times};
+pub(crate) use scale::{deadline, in_time, is_alone, times};
 pub(crate) use stand_in::{Reply, StandIn};
 pub(crate) use stream::{Said, Stream};
 pub(crate) use suite::{Given, Suite, suite, trial};

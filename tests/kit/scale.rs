@@ -15,6 +15,17 @@ pub(crate) fn times(usual: usize) -> usize {
     told().unwrap_or(usual)
 }
 
+/// How long something may take whose figure is this: that, where nothing runs beside it (`just figures`), else thrice
+/// as long.
+pub(crate) fn in_time(figure: Duration) -> Duration {
+    if is_alone() { figure } else { 3 * figure }
+}
+
+/// Whether nothing runs beside the test.
+pub(crate) fn is_alone() -> bool {
+    env::var_os("ROSTER_TEST_ALONE").is_some()
+}
+
 /// How long a test may take.
 pub(crate) fn deadline() -> Duration {
     if told().is_some() { LONG_DEADLINE } else { DEADLINE }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::kit::{Database, Http, Program, Raw, Roster, USERS, User, new_user, suite, user_path};
+use crate::kit::{Database, Http, Program, Raw, Roster, USERS, User, in_time, new_user, suite, user_path};
 
 suite![
     a_first_head_that_does_not_come_is_not_waited_for,
@@ -17,6 +17,9 @@ suite![
     bodies_that_do_not_come_take_no_places_of_others,
     clients_that_are_slow_do_not_harm_others,
 ];
+
+/// How long what has a second may take.
+const SOON: Duration = Duration::from_millis(1_500);
 
 /// With time limits of a second.
 async fn impatient(database: &Database) -> Roster {
@@ -34,8 +37,10 @@ async fn a_first_head_that_does_not_come_is_not_waited_for(database: Database) {
     let roster = impatient(&database).await;
     for part in ["", "GET /api", "GET /livez HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut raw = Raw::to(&roster).await;
+        let began = Instant::now();
         raw.send(part).await;
         assert_eq!(raw.refusal().await, Some(408), "{part:?}");
+        assert!(began.elapsed() < in_time(SOON), "{:?}", began.elapsed());
     }
 }
 
@@ -45,19 +50,24 @@ async fn a_later_head_that_does_not_come_is_not_waited_for(database: Database) {
     let mut raw = Raw::to(&roster).await;
     raw.ask("GET", USERS).await.unwrap();
     raw.answer().await.expect("it is answered").page();
+    let began = Instant::now();
     raw.send("GET /livez HTTP/1.1\r\nHost: localhost\r\n").await;
     raw.ends().await;
+    // As long as a connection is kept, and as long as a head may take.
+    assert!(began.elapsed() < in_time(2 * SOON), "{:?}", began.elapsed());
 }
 
 // Seen to fail with a clock that does not tell a body from the rest: then it is 503.
 async fn a_body_that_does_not_come_is_answered_with_408(database: Database) {
     let roster = impatient(&database).await;
     let mut raw = Raw::to(&roster).await;
+    let began = Instant::now();
     raw.send(creating()).await;
     let answer = raw.answer().await.expect("it is answered");
     answer.error(408, "request_timeout");
     assert_eq!(answer.header("connection"), "close");
     raw.ends().await;
+    assert!(began.elapsed() < in_time(SOON), "{:?}", began.elapsed());
     assert_eq!(roster.get(USERS).await.page().items, []);
 }
 
@@ -70,7 +80,7 @@ async fn what_is_sent_after_the_answer_keeps_no_connection(database: Database) {
     let mut chunks = 0;
     while raw.try_send("1\r\nx\r\n").await.is_ok() {
         chunks += 1;
-        assert!(chunks < 600, "a minute of chunks is read that nobody needs");
+        assert!(chunks < 40, "four seconds of chunks are read that nobody needs");
         sleep(Duration::from_millis(100)).await;
     }
 }
@@ -80,7 +90,9 @@ async fn a_connection_on_which_nothing_is_asked_is_closed(database: Database) {
     let mut raw = Raw::to(&roster).await;
     raw.ask("GET", USERS).await.unwrap();
     raw.answer().await.expect("it is answered").page();
+    let began = Instant::now();
     raw.ends().await;
+    assert!(began.elapsed() < in_time(SOON), "{:?}", began.elapsed());
 }
 
 // Seen to fail where the body is waited for within `--request-timeout`.

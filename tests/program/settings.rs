@@ -4,6 +4,7 @@ use crate::kit::{Database, Exit, OnPostgres, Program, suite};
 
 suite![
     help_names_every_setting_and_its_variable,
+    limits_are_what_is_promised_by_default,
     every_flag_has_a_variable,
     a_bad_setting_is_told_in_one_line_that_names_it,
     a_bad_variable_is_told_in_one_line_that_names_it,
@@ -88,6 +89,27 @@ async fn help_names_every_setting_and_its_variable() {
     let help = Program::with(["--help"]).run().await.stdout;
     for told in ["serve", "migrate", "sqlite:roster.db", "127.0.0.1:8080", "text", "json"] {
         assert!(help.contains(told), "{told}: {help}");
+    }
+}
+
+/// What the README and SECURITY.md promise of a program that is told nothing.
+async fn limits_are_what_is_promised_by_default() {
+    let help = Program::with(["serve", "--help"]).run().await.stdout;
+    for (flag, default) in [
+        ("--head-timeout", "5"),
+        ("--body-timeout", "10"),
+        ("--request-timeout", "5"),
+        ("--keep-alive", "5"),
+        ("--stream-idle-timeout", "30"),
+        ("--max-requests", "1024"),
+        ("--database-pool-wait", "0.5"),
+        ("--database-statement-timeout", "2"),
+        ("--shutdown-grace", "30"),
+    ] {
+        let (_, told) =
+            help.split_once(&format!("\n      {flag} ")).unwrap_or_else(|| panic!("{flag}: {help}"));
+        let told = told.split("\n      --").next().unwrap_or_default();
+        assert!(told.contains(&format!("[default: {default}]")), "{flag}: {told}");
     }
 }
 

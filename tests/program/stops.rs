@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Database, Http, Program, Raw, USERS, all_users, new_user, suite, times};
+use crate::kit::{Database, Http, Program, Raw, USERS, all_users, in_time, new_user, suite, times};
 
 suite![every_request_that_was_sent_is_answered_though_the_service_stops];
 
@@ -138,6 +138,7 @@ async fn every_request_that_was_sent_is_answered_though_the_service_stops(databa
     let failed = told.0.failed.lock().unwrap().clone();
     eprintln!("{} answered, {} failed; the longest stop took {longest:?}", told.answered(), failed.len());
     assert_eq!(failed, [""; 0]);
+    assert!(longest < in_time(Duration::from_secs(10)), "{longest:?}");
     let roster = Program::serving(&database).serve().await;
     let users = all_users(&roster).await.len();
     assert_eq!((users, roster.events().await.len()), (told.0.created.load(Ordering::Relaxed), users));

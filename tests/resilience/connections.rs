@@ -9,10 +9,10 @@ use serde_json::json;
 use tokio::time::sleep;
 use tokio_postgres::Client;
 
-use super::{SECONDS, is_unavailable, nothing_is_lost, unavailable, until, works_again};
+use super::{is_unavailable, nothing_is_lost, unavailable, until, works_again};
 use crate::kit::{
-    Database, OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, new_user, suite,
-    user_path,
+    Database, OfFewConnections, OnPostgres, OwnPostgres, Program, Roster, USERS, Writers, in_time, new_user,
+    suite, user_path,
 };
 
 suite![
@@ -48,7 +48,7 @@ async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
 async fn a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile(
     OnPostgres(database): OnPostgres,
 ) {
-    // Half of a statement's time is how long it may wait for a lock; the server may say nothing for seven seconds.
+    // Three quarters of a statement's time are how long it may wait for a lock; the server may say nothing for seven seconds.
     let settings = ["--database-statement-timeout", "3", "--request-timeout", "60"];
     let mut roster = Program::by_default(database.url()).and(settings).serve().await;
     let path = user_path(roster.user("ada").await.id);
@@ -278,7 +278,7 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     OnPostgres(database): OnPostgres,
 ) {
     let few = ["--database-pool-size", "4", "--database-pool-wait", "0.5", "--request-timeout", "60"];
-    // Half of a statement's time is how long it may wait for a lock.
+    // Three quarters of a statement's time are how long it may wait for a lock.
     let program = Program::serving(&database).and(few).and(["--database-statement-timeout", "2"]);
     let roster = program.serve().await;
     let (ada, bob) = (roster.user("ada").await, roster.user("bob").await);
@@ -313,8 +313,10 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     }
     let mut waits: Vec<_> = answers.iter().map(|(_, waited)| *waited).collect();
     waits.sort();
-    eprintln!("200 requests were told after {:?} (half of them), {:?} (all)", waits[100], waits[199]);
-    assert!(waits[199] < SECONDS, "{:?}", waits[199]);
+    eprintln!("200 requests were told after {:?} (196 of them), {:?} (all)", waits[195], waits[199]);
+    // Four have a connection, and wait for the row; the others wait half a second for one.
+    assert!(waits[195] < in_time(Duration::from_secs(1)), "{:?}", waits[195]);
+    assert!(waits[199] < in_time(Duration::from_millis(2_500)), "{:?}", waits[199]);
 
     holder.batch_execute("ROLLBACK").await.expect("the row can be let go");
     let freed = Instant::now();
@@ -327,7 +329,7 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
         }
     }
     eprintln!("202 requests were served within {:?}", freed.elapsed());
-    assert!(freed.elapsed() < SECONDS, "{:?}", freed.elapsed());
+    assert!(freed.elapsed() < in_time(Duration::from_secs(1)), "{:?}", freed.elapsed());
     until("no transaction is left", async || {
         let open = format!(
             "SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND state LIKE 'idle in%'"

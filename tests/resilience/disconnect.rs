@@ -26,6 +26,10 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(database: D
         raw.reset();
     }
 
+    // Some were under way as their client went away, and some were done.
+    let abandoned = roster.measured().await["roster_http_requests_total"].sum(&[("status", "abandoned")]);
+    assert!(abandoned > 0.0, "none of {resets} met a request under way");
+
     // What was begun is done, or given up.
     let settled = async {
         while roster.get("/readyz").await.status() != 200 || roster.get(USERS).await.status() != 200 {}

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -13,7 +14,8 @@ use tokio::time::{sleep, timeout};
 
 use super::unavailable;
 use crate::kit::{
-    Backend, Given, Http, OnSqlite, Program, USERS, User, all_users, new_user, suite, times, user_path,
+    Backend, Given, Http, OnSqlite, Program, USERS, User, all_users, is_alone, new_user, suite, times,
+    user_path,
 };
 
 suite![
@@ -27,20 +29,33 @@ suite![
 /// Far above what a recovery takes.
 const SECONDS: Duration = Duration::from_secs(15);
 
-/// A small disk of its own, in memory. Only root can have one.
+/// A small disk of its own, in memory. Only root can have one, or who may become root.
 struct Disk(TempDir);
+
+/// A command, by root.
+fn as_root(command: &str) -> Command {
+    if rustix::process::geteuid().is_root() {
+        return Command::new(command);
+    }
+    let mut sudo = Command::new("sudo");
+    sudo.args(["--non-interactive", command]);
+    sudo
+}
 
 impl Disk {
     /// Of 2 MiB; or why there can be none.
     fn new() -> Result<Self, String> {
         let folder = tempdir().expect("a folder can be made");
-        let mut mount = Command::new("mount");
-        let mounted = mount.args(["-t", "tmpfs", "-o", "size=2m", "tmpfs"]).arg(folder.path()).output();
+        let owner = fs::metadata(folder.path()).expect("it is there").uid();
+        let options = format!("size=2m,mode=700,uid={owner}");
+        let mounted =
+            as_root("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(folder.path()).output();
         match mounted {
             Ok(mounted) if mounted.status.success() => Ok(Self(folder)),
-            Ok(mounted) => {
-                Err(format!("A small disk needs root: {}.", String::from_utf8_lossy(&mounted.stderr).trim()))
-            }
+            Ok(mounted) => Err(format!(
+                "A small disk needs root, or sudo that asks for nothing: {}.",
+                String::from_utf8_lossy(&mounted.stderr).trim()
+            )),
             Err(error) => Err(format!("A small disk needs mount: {error}.")),
         }
     }
@@ -78,7 +93,7 @@ impl Given for Disk {
 impl Drop for Disk {
     fn drop(&mut self) {
         // What still has files open there lets go of it later.
-        let _ = Command::new("umount").arg("--lazy").arg(self.path()).status();
+        let _ = as_root("umount").arg("--lazy").arg(self.path()).status();
     }
 }
 
@@ -204,7 +219,7 @@ async fn a_program_that_holds_the_file_is_waited_for_and_then_told_of(OnSqlite(d
 async fn eight_writers_wait_their_turn_and_none_is_refused(OnSqlite(database): OnSqlite) {
     const WRITERS: usize = 8;
     let roster = Program::serving(&database).and(["--log", "warn"]).serve().await;
-    let enough = times(400);
+    let enough = 400;
     let made = AtomicUsize::new(0);
     let writers = (0..WRITERS).map(|writer| {
         let (roster, made) = (&roster, &made);
@@ -227,7 +242,9 @@ async fn eight_writers_wait_their_turn_and_none_is_refused(OnSqlite(database): O
         "{enough} users by {WRITERS} writers in {:?}: the longest wait {longest:?}, each made {least} to {most}",
         began.elapsed()
     );
-    assert!(least > 0, "a writer had no turn");
+    assert!(most <= 3 * least, "{least} to {most}");
+    let figure = Duration::from_millis(if is_alone() { 250 } else { 2_000 });
+    assert!(longest < figure, "{longest:?}");
     assert_eq!(all_users(&roster).await.len(), enough);
 }
 

@@ -71,6 +71,11 @@ impl Surroundings {
         let route = answer.as_ref().ok().and_then(|answer| answer.request().match_pattern());
         let status = answer.as_ref().map_or_else(|error| error.status_code(), ServiceResponse::status);
         observed.end(route, status);
+        if status == StatusCode::REQUEST_TIMEOUT
+            && let Some(busy) = &busy
+        {
+            busy.hear_no_more();
+        }
         Ok(Busy::until_sent(busy, framing.is_bare, answer.map_err(|error| *error)?))
     }
 }

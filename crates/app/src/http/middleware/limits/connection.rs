@@ -100,9 +100,15 @@ async fn watch(connection: Weak<Connection>, patience: Duration) {
         sleep_until(idle_since + patience).await;
     }
     if let Some(connection) = connection.upgrade() {
-        // For the server, the client has said its last word: it sends what is left to send, and closes.
-        if let Err(error) = shutdown(&connection.socket, Shutdown::Read) {
-            warn!(%error, "a client that asks for nothing is not cut off");
+        connection.hear_no_more();
+    }
+}
+
+impl Connection {
+    /// For the server, the client has said its last word: it sends what is left to send, and closes.
+    fn hear_no_more(&self) {
+        if let Err(error) = shutdown(&self.socket, Shutdown::Read) {
+            warn!(%error, "a client that sends nothing is not cut off");
         }
     }
 }
@@ -128,6 +134,11 @@ impl Busy {
             BodySize::Stream => BoxBody::new(Sent { body, busy, is_cut: ends_with_connection }),
             BodySize::None | BodySize::Sized(_) => body,
         })
+    }
+
+    /// Waits no longer for the rest of a request that is answered already.
+    pub(in crate::http) fn hear_no_more(&self) {
+        self.0.hear_no_more();
     }
 
     /// Has the connection reset, in place of ended, when it is closed.
