@@ -32,7 +32,7 @@ suite![
     what_waits_for_a_pipe_ends_when_it_is_told_to,
     what_is_read_from_standard_input_is_not_overwritten,
     what_failed_last_is_told_until_another_import_begins,
-    what_needs_a_database_makes_none,
+    what_needs_one_that_is_there_makes_no_database,
     what_only_reads_leaves_the_schema_as_it_is,
     a_dry_run_tells_on_the_way_what_it_tells_at_the_end,
     a_reader_that_goes_away_is_no_reason_to_panic,
@@ -326,7 +326,7 @@ async fn what_failed_last_is_told_until_another_import_begins() {
     assert_eq!(fs::read_to_string(&failed).unwrap(), "as it was");
 }
 
-async fn what_needs_a_database_makes_none() {
+async fn what_needs_one_that_is_there_makes_no_database() {
     let folder = tempdir().unwrap();
     let (file, url) = (path(folder.path(), "users.ndjson"), path(folder.path(), "typo.db"));
     fs::write(&file, lines("user", 3)).unwrap();

@@ -110,7 +110,9 @@ async fn a_client_that_sends_nothing_is_cut_off(database: Database) {
         raw.send(format!("POST {target} HTTP/1.1\r\n{head}\r\n\r\n{:x}\r\n{line}\r\n", line.len())).await;
         sleep(Duration::from_millis(300)).await;
         raw.send(rest).await;
-        raw.answer().await.expect("it is answered").error(status, error);
+        let refused = raw.answer().await.expect("it is answered");
+        refused.error(status, error);
+        assert!(status != 408 || refused.header("connection") == "close", "{}", refused.told());
     }
     assert_eq!(created(&database).await.len(), 2);
     roster.user("after").await;

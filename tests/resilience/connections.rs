@@ -48,7 +48,7 @@ async fn connections_on_which_nothing_is_asked_are_kept(server: OwnPostgres) {
 async fn a_program_that_was_paused_goes_on_with_what_was_answered_meanwhile(
     OnPostgres(database): OnPostgres,
 ) {
-    // Three quarters of a statement's time are how long it may wait for a lock; the server may say nothing for seven seconds.
+    // It may wait for a lock for three quarters of a statement's time; the server may say nothing for seven seconds.
     let settings = ["--database-statement-timeout", "3", "--request-timeout", "60"];
     let mut roster = Program::by_default(database.url()).and(settings).serve().await;
     let path = user_path(roster.user("ada").await.id);
@@ -278,7 +278,7 @@ async fn requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served(
     OnPostgres(database): OnPostgres,
 ) {
     let few = ["--database-pool-size", "4", "--database-pool-wait", "0.5", "--request-timeout", "60"];
-    // Three quarters of a statement's time are how long it may wait for a lock.
+    // It may wait for a lock for three quarters of a statement's time.
     let program = Program::serving(&database).and(few).and(["--database-statement-timeout", "2"]);
     let roster = program.serve().await;
     let (ada, bob) = (roster.user("ada").await, roster.user("bob").await);

@@ -197,10 +197,10 @@ impl<'a> Batch<'a> {
                 "dead_lettered"
             }
         };
-        count(outcome);
-        measure(&info);
         // One that cannot be acknowledged comes again, and then does nothing.
         message.double_ack().await?;
+        count(outcome);
+        measure(&info);
         is_settled.store(true, Ordering::Relaxed);
         Ok(true)
     }

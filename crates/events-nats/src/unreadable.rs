@@ -36,9 +36,9 @@ pub(crate) async fn put_aside(
         let Some(reason) = what_is_wrong(&event) else { continue };
         let span = info_span!("event", subject = %event.subject, sequence = event.sequence);
         nats.dead_letters().put(&Letter::try_from(event)?, &reason).instrument(span).await?;
-        count("dead_lettered");
         // It has nobody who could acknowledge it.
         stream.delete_message(next - 1).await?;
+        count("dead_lettered");
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_session_or_each_transaction_has_its_limits() {
+    fn a_session_or_each_transaction_has_its_timeouts() {
         assert_eq!(
             Timeouts::of_requests(Duration::from_secs(3)).options(),
             "-c statement_timeout=3000 -c idle_in_transaction_session_timeout=10000 -c lock_timeout=2250"

@@ -27,9 +27,13 @@ const BATCH: i64 = 1_000;
 /// How long a batch waits for its receiver.
 const PATIENCE: Duration = Duration::from_secs(600);
 
-/// How large the write-ahead log may become before an export that has lasted for longer than that ends: while its
+/// How large the write-ahead log may become before an export ends that has lasted for longer than this: while its
 /// snapshot is open the log only grows.
 const MOST_LOG_BYTES: u64 = 1024 * 1024 * 1024;
+const LASTING: Duration = Duration::from_secs(60);
+
+/// How often that is looked at while a batch waits.
+const LOOK: Duration = Duration::from_secs(5);
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 
@@ -97,21 +101,25 @@ fn send_all(
 ) -> Result<(), Error> {
     let (began, mut last) = (Instant::now(), 0);
     loop {
-        if began.elapsed() > PATIENCE && connector.log_bytes() > MOST_LOG_BYTES {
-            return Err(Error::Unavailable(
-                "the receiver is too slow: what is written meanwhile takes too much room".into(),
-            ));
-        }
         let later = users::table.filter(users::id.gt(last)).order(users::id);
         let rows: Vec<UserRow> = Limited(later.select(UserRow::as_select()), BATCH).load(conn)?;
         let Some(newest) = rows.last() else { return Ok(()) };
         last = newest.id();
         let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
-        match runtime.block_on(batches.send_timeout(Ok(users), PATIENCE)) {
-            Ok(()) => {}
-            Err(SendTimeoutError::Closed(_)) => return Ok(()),
-            Err(SendTimeoutError::Timeout(_)) => {
-                return Err(Error::Unavailable("the receiver is too slow".into()));
+        let (waiting, mut batch) = (Instant::now(), Ok(users));
+        loop {
+            if began.elapsed() > LASTING && connector.log_bytes() > MOST_LOG_BYTES {
+                return Err(Error::Unavailable(
+                    "the receiver is too slow: what is written meanwhile takes too much room".into(),
+                ));
+            }
+            match runtime.block_on(batches.send_timeout(batch, LOOK)) {
+                Ok(()) => break,
+                Err(SendTimeoutError::Closed(_)) => return Ok(()),
+                Err(SendTimeoutError::Timeout(unsent)) if waiting.elapsed() < PATIENCE => batch = unsent,
+                Err(SendTimeoutError::Timeout(_)) => {
+                    return Err(Error::Unavailable("the receiver is too slow".into()));
+                }
             }
         }
     }

@@ -64,7 +64,10 @@ impl Relay {
                     outage.is_over();
                     none_wait();
                 }
-                Err(error) => outage.failed(chain(&error)),
+                Err(error) => {
+                    outage.failed(chain(&error));
+                    counter!("roster_relay_failures_total").increment(1);
+                }
             }
             tokio::select! {
                 () = sleep(pause) => {}

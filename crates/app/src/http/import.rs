@@ -10,6 +10,7 @@ use actix_web::{HttpMessage, HttpRequest, HttpResponse, web};
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use roster_domain::services::ImportOptions;
 use roster_domain::{Violation, Violations, chain};
+use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::timeout;
 use tracing::{Span, info};
 
@@ -50,19 +51,33 @@ async fn import(
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
     let only_errors = asked.report.only_errors;
     let mut told = Box::pin(told(outcomes, asked.report));
-    let held = if only_errors { Receiving::of(&request).stream(held(&mut told)).await? } else { Vec::new() };
+    let held = async { if only_errors { held(&streams, &mut told).await } else { Ok(Vec::new()) } };
+    let held = Receiving::of(&request).stream(held).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
-    Ok(coding::respond(&mut response, request.headers(), stream::iter([Ok(held)]).chain(told)))
+    let held = stream::iter(held).map(|(part, _room)| Ok(part));
+    Ok(coding::respond(&mut response, request.headers(), held.chain(told)))
 }
+
+/// A part of an answer, and the room that it takes.
+type Held = (Vec<u8>, Option<OwnedSemaphorePermit>);
 
 /// What is told of errors alone, held until the client has sent all, while it is little: many a client, and a proxy,
 /// sends no more of a body once an answer has begun.
-async fn held(told: &mut (impl Stream<Item = io::Result<Vec<u8>>> + Unpin)) -> Result<Vec<u8>, ApiError> {
-    let mut held = Vec::new();
-    while held.len() < MAX_HELD_BYTES {
+async fn held(
+    streams: &Streams,
+    told: &mut (impl Stream<Item = io::Result<Vec<u8>>> + Unpin),
+) -> Result<Vec<Held>, ApiError> {
+    let (mut held, mut bytes) = (Vec::new(), 0);
+    while bytes < MAX_HELD_BYTES {
         let Some(part) = told.try_next().await.map_err(|cause| not_received(&cause))? else { break };
-        held.extend(part);
+        bytes += part.len();
+        let room = streams.room(part.len());
+        let is_last = room.is_none();
+        held.push((part, room));
+        if is_last {
+            break;
+        }
     }
     Ok(held)
 }

@@ -1,5 +1,6 @@
 //! The feed as server-sent events.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use actix_web::http::header;
@@ -9,6 +10,7 @@ use futures_util::{Stream, StreamExt, stream};
 use metrics::gauge;
 use roster_domain::services::{FeedPage, FeedService};
 use roster_domain::{DomainError, Event, FeedLimit, Position, chain};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::sleep;
 use tracing::error;
 
@@ -38,12 +40,21 @@ const RECONNECT: &[u8] = b"retry: 1000\n\n";
 pub(crate) struct Streams {
     newest: NewestPosition,
     idle: Duration,
+    held: Arc<Semaphore>,
 }
+
+/// How much of answers may be held for all clients together, which send meanwhile.
+const MAX_HELD_BYTES: usize = 64 * 1024 * 1024;
 
 impl Streams {
     /// `newest` tells when there is something to send. Nothing is sent for no longer than half of `idle`.
     pub(crate) fn new(newest: NewestPosition, idle: Duration) -> Self {
-        Self { newest, idle }
+        Self { newest, idle, held: Arc::new(Semaphore::new(MAX_HELD_BYTES)) }
+    }
+
+    /// Room to hold so many bytes of an answer, until this is dropped; none where others have it.
+    pub(super) fn room(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        self.held.clone().try_acquire_many_owned(bytes.try_into().ok()?).ok()
     }
 
     /// How long a client may neither send what it has begun, nor read what it is sent.

@@ -39,8 +39,8 @@ const BACKLOG: u32 = 1024;
 /// ready hears that it is not, and sends them elsewhere.
 const UNREADY: Duration = Duration::from_millis(200);
 
-/// How long a client may go on sending what is refused already, or take to close what the server has closed, so that it
-/// comes to read why.
+/// How long a client may go on sending what is refused already, so that it comes to read why. A body that came too late
+/// has no such time.
 const LINGER: Duration = Duration::from_secs(5);
 
 /// How long the loops may take, once all requests were answered, to publish what is left.

@@ -110,7 +110,7 @@ fn complete(
     headers.insert(X_REQUEST_ID, id.to_header_value());
     guard(&method, headers);
     framing.frame(&mut response);
-    if lifecycle.is_stopping() {
+    if lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT {
         close(response.response_mut());
     }
     response

@@ -24,7 +24,7 @@ pub(super) fn paths(paths: &mut Paths) {
         "/api/v1/users/import",
         operation("importUsers", TAG, "Make users of lines, each with an outcome of its own")
             .needing(Scope::UsersWrite)
-            .about("Outcomes are streamed in the order of the lines, while those still come in; what was told is kept, whatever becomes of the rest. Either side may be compressed with gzip.")
+            .about("Outcomes are streamed in the order of the lines, while those still come in; what was told is kept, whatever becomes of the rest. Of errors alone, the answer begins once all was sent, or much has failed; where that did not come, lines before it may have taken effect. Either side may be compressed with gzip.")
             .taking(&["DryRun", "Report", "Content-Encoding"])
             .body([
                 (Format::Ndjson.media_type(), lines("An object of `email` and `name` a line.", NDJSON)),
