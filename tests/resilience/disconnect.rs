@@ -8,14 +8,19 @@ use crate::kit::{Backend, Database, Program, Raw, USERS, new_user, suite, times}
 
 suite![clients_that_reset_their_connection_leave_nothing_half_done];
 
+/// The head of a request to create a user by so many bytes.
+fn creating(length: usize) -> String {
+    let head = format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
+    format!("{head}Content-Length: {length}\r\n\r\n")
+}
+
 async fn clients_that_reset_their_connection_leave_nothing_half_done(database: Database) {
     let roster = Program::serving(&database).and(["--database-pool-size", "4"]).serve().await;
     let resets = times(200);
     let mut under_way = Vec::new();
     for _ in 0..4 {
         let mut raw = Raw::to(&roster).await;
-        let head = format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
-        raw.send(format!("{head}Content-Length: 60\r\n\r\n{{")).await;
+        raw.send(creating(60) + "{").await;
         under_way.push(raw);
     }
     let begun = async || roster.measured().await["roster_http_requests_in_flight"].sum(&[]) > 4.0;
@@ -25,10 +30,7 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(database: D
     for nth in 0..resets as u64 {
         let body = new_user(&format!("reset{nth}")).to_string();
         let mut raw = Raw::to(&roster).await;
-        let length = body.len();
-        let request = format!(
-            "POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
+        let request = creating(body.len()) + &body;
         // One in four ends amid the request; the others from before it was read until after it was answered.
         let sent =
             if nth % 4 == 0 { usize::try_from(nth).unwrap() * 7 % request.len() } else { request.len() };

@@ -12,7 +12,7 @@ use futures_util::future::join_all;
 use tempfile::{TempDir, tempdir};
 use tokio::time::{sleep, timeout};
 
-use super::unavailable;
+use super::{SECONDS, unavailable};
 use crate::kit::{
     Backend, Given, Http, OnSqlite, Program, USERS, User, all_users, is_alone, new_user, suite, times,
     user_path,
@@ -25,9 +25,6 @@ suite![
     eight_writers_wait_their_turn_and_none_is_refused,
     a_file_that_is_no_longer_there_is_told_of_until_it_is,
 ];
-
-/// Far above what a recovery takes.
-const SECONDS: Duration = Duration::from_secs(15);
 
 /// A small disk of its own, in memory. Only root can have one, or who may become root.
 struct Disk(TempDir);

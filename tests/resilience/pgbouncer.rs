@@ -1,6 +1,6 @@
 //! A proxy between the service and PostgreSQL that lends a session for one transaction.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::json;
@@ -132,10 +132,10 @@ async fn a_statement_behind_a_proxy_has_its_time(proxied: Proxied) {
     let (server, name) = proxied.database.server();
     let holder = server.client(name).await.expect("the server answers");
     holder.batch_execute("BEGIN; LOCK TABLE users").await.expect("the table can be locked");
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     unavailable(&roster.get(&user_path(ada.id)).await);
     assert!(asked.elapsed() < ENDED, "{:?}", asked.elapsed());
-    let asked = std::time::Instant::now();
+    let asked = Instant::now();
     unavailable(&roster.get(&format!("{USERS}/export")).await);
     assert!(asked.elapsed() < ENDED, "{:?}", asked.elapsed());
 }

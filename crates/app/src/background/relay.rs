@@ -64,10 +64,7 @@ impl Relay {
                     outage.is_over();
                     none_wait();
                 }
-                Err(error) => {
-                    outage.failed(chain(&error));
-                    counter!("roster_relay_failures_total").increment(1);
-                }
+                Err(error) => failed(&mut outage, chain(&error)),
             }
             tokio::select! {
                 () = sleep(pause) => {}
@@ -137,8 +134,7 @@ async fn publish(
                 tell(&relayed);
                 measure(&relayed, clock, *newest.borrow());
                 if let Some(failure) = &relayed.failure {
-                    broker.failed(chain(&**failure));
-                    counter!("roster_relay_failures_total").increment(1);
+                    failed(&mut broker, chain(&**failure));
                     if failing_since.get_or_insert_with(Instant::now).elapsed() > *patience {
                         return Ended::InVain;
                     }
@@ -153,8 +149,7 @@ async fn publish(
                 }
             }
             Err(error) => {
-                store.failed(chain(&error));
-                counter!("roster_relay_failures_total").increment(1);
+                failed(&mut store, chain(&error));
                 Some(pausing.next().unwrap_or(LONGEST))
             }
         };
@@ -169,6 +164,12 @@ async fn publish(
             Ok(()) = flush.changed() => {}
         }
     }
+}
+
+/// Tells of an attempt that failed, and counts it.
+fn failed(outage: &mut Outage, cause: String) {
+    outage.failed(cause);
+    counter!("roster_relay_failures_total").increment(1);
 }
 
 fn pauses() -> ExponentialBackoff {

@@ -51,8 +51,11 @@ async fn import(
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
     let only_errors = asked.report.only_errors;
     let mut told = Box::pin(told(outcomes, asked.report));
-    let held = async { if only_errors { held(&streams, &mut told).await } else { Ok(Vec::new()) } };
-    let held = Receiving::of(&request).stream(held).await?;
+    let held = if only_errors {
+        Receiving::of(&request).stream(held(&streams, &mut told)).await?
+    } else {
+        Vec::new()
+    };
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
     let held = stream::iter(held).map(|(part, _room)| Ok(part));

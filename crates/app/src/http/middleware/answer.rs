@@ -110,10 +110,16 @@ fn complete(
     headers.insert(X_REQUEST_ID, id.to_header_value());
     guard(&method, headers);
     framing.frame(&mut response);
-    if lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT {
+    if is_last(status, lifecycle) {
         close(response.response_mut());
     }
     response
+}
+
+/// Whether a connection ends with an answer of this status: as the program stops, or as what the rest of a body that
+/// comes too late would be is nothing to wait for (RFC 9110 §15.5.9).
+fn is_last(status: StatusCode, lifecycle: &Lifecycle) -> bool {
+    lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT
 }
 
 /// What to say of an error: what it is, where it is one of ours, else what its status says.
@@ -148,8 +154,7 @@ impl Unanswered {
         headers: Vec<(HeaderName, HeaderValue)>,
     ) -> Self {
         let status = error.as_response_error().status_code();
-        // What the rest of a body that comes too late would be is nothing to wait for (RFC 9110 §15.5.9).
-        let is_last = lifecycle.is_stopping() || status == StatusCode::REQUEST_TIMEOUT;
+        let is_last = is_last(status, lifecycle);
         Self { problem: problem_of(Some(error), status), id, framing, is_last, headers }
     }
 }
