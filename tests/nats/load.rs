@@ -7,14 +7,15 @@ use tokio::time::{Instant, sleep};
 
 use super::{messages, until};
 use crate::kit::{
-    Database, Happened, OnPostgresWithNats, OwnNats, Program, Roster, Tally, WithNats, all_users, suite,
-    times,
+    Database, Happened, OnPostgresWithNats, OwnNats, Program, Roster, Tally, WithNats, all_users, in_time,
+    suite, times,
 };
 
 suite![
     every_acknowledged_change_is_delivered_though_the_service_is_killed,
     every_change_is_delivered_though_the_broker_is_killed,
     another_program_goes_on_where_one_that_published_is_killed,
+    another_program_goes_on_where_one_that_published_is_stopped,
 ];
 
 const WRITERS: usize = 16;
@@ -112,32 +113,46 @@ async fn every_change_is_delivered_though_the_broker_is_killed(WithNats(database
 async fn another_program_goes_on_where_one_that_published_is_killed(
     OnPostgresWithNats(database, nats): OnPostgresWithNats,
 ) {
+    hand_over(&database, &nats, Duration::from_secs(5), async |publishing| publishing.kill().await).await;
+}
+
+/// Whoever stops publishes to the end, so that nothing waits before. Seen to fail where who stands by asked for the
+/// lead every nine seconds.
+async fn another_program_goes_on_where_one_that_published_is_stopped(
+    OnPostgresWithNats(database, nats): OnPostgresWithNats,
+) {
+    let stop = async |publishing: Roster| assert_eq!(publishing.stop().await.code, Some(0));
+    hand_over(&database, &nats, Duration::from_secs(2), stop).await;
+}
+
+/// Ends whoever publishes, again and again; another publishes within so long, and nothing is lost or told amiss.
+async fn hand_over(database: &Database, nats: &OwnNats, within: Duration, end: impl AsyncFn(Roster)) {
     let tally = Tally::default();
-    let mut standing_by = serving(&database, &nats).serve().await;
-    for round in 0..times(4) {
+    let mut standing_by = serving(database, nats).serve().await;
+    let mut longest = Duration::ZERO;
+    for round in 0..times(3) {
         until("it publishes", async || leads(&standing_by).await).await;
-        let publishing = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
+        let publishing = std::mem::replace(&mut standing_by, serving(database, nats).serve().await);
         let mut writers = write(&tally, &publishing, 2 * round);
         writers.extend(write(&tally, &standing_by, 2 * round + 1));
         acknowledged(&tally, 200).await;
         assert!(!leads(&standing_by).await, "one publishes at a time");
 
-        publishing.kill().await;
+        end(publishing).await;
 
-        let killed = Instant::now();
+        let began = Instant::now();
         until("the other publishes", async || leads(&standing_by).await).await;
-        assert!(killed.elapsed() < TAKE_OVER, "{:?}", killed.elapsed());
+        longest = longest.max(began.elapsed());
         acknowledged(&tally, 100).await;
-        let last = std::mem::replace(&mut standing_by, serving(&database, &nats).serve().await);
+        let last = std::mem::replace(&mut standing_by, serving(database, nats).serve().await);
         assert_eq!(last.stop().await.code, Some(0));
         ended(writers).await;
     }
     until("it publishes", async || leads(&standing_by).await).await;
-    hold(&tally, &standing_by, &nats).await;
+    hold(&tally, &standing_by, nats).await;
+    eprintln!("another went on after {longest:?} at the latest");
+    assert!(longest < in_time(within), "{longest:?}");
 }
-
-/// Within how long another program goes on.
-const TAKE_OVER: Duration = Duration::from_secs(5);
 
 async fn leads(roster: &Roster) -> bool {
     roster.get("/metrics").await.any_body(200).text().contains("\nroster_relay_leads 1\n")

@@ -112,6 +112,14 @@ async fn an_event_that_the_broker_refuses_is_set_aside_and_holds_up_no_other(
         .await;
     let exit = roster.stop().await;
     assert!(exit.stderr.contains("maximum"), "the reason is told: {}", exit.stderr);
+
+    let doctor = ["doctor", "--listen", "127.0.0.1:0", "--database-url", database.url()];
+    let examined = Program::with(doctor).run().await;
+    let told = examined.stdout.lines().find(|line| line.starts_with("warning  events: "));
+    let told = told.unwrap_or_else(|| panic!("nothing is told of it: {examined:?}"));
+    for part in ["none of 3 waits", "1 were set aside", "position 2", "maximum", "republish --after 1"] {
+        assert!(told.contains(part), "{part} in {told}");
+    }
 }
 
 async fn a_stream_that_would_lose_events_is_told_and_left_as_it_is(WithNats(database, nats): WithNats) {

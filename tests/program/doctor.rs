@@ -67,7 +67,7 @@ async fn all_is_well_beside_a_service_that_serves(roster: Roster) {
     let all = lines(&exit);
     assert!(all.iter().all(|(verdict, ..)| *verdict == "ok"), "{exit:?}");
     let about: BTreeSet<_> = all.iter().map(|(_, about, _)| *about).collect();
-    let expected = ["access", "address", "broker", "clock", "database", "directory", "schema"];
+    let expected = ["access", "address", "broker", "clock", "database", "directory", "events", "schema"];
     assert_eq!(about, BTreeSet::from(expected));
     let name = match roster.database().backend() {
         Backend::Sqlite => "SQLite",

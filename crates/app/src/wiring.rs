@@ -17,6 +17,7 @@ use roster_storage_postgres::{
 };
 use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
+use crate::background::OutboxExamination;
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig, EventsConfig};
 use crate::failure::Failure;
@@ -106,11 +107,14 @@ type Examined = Result<Box<dyn Examination>, Failure>;
 
 /// All that the settings name, to be looked at; or which of them is wrong.
 pub(crate) async fn examinations(config: &Config) -> Vec<Examined> {
-    vec![
-        store_to_examine(&config.database),
-        broker_to_examine(&config.events).await,
-        directory_to_examine(&config.directory),
-    ]
+    let mut examinations = vec![store_to_examine(&config.database)];
+    // Where they cannot be had, the look at the store tells why.
+    if let Ok((events, outbox)) = events_there(&config.database).await {
+        examinations.push(Ok(Box::new(OutboxExamination { events, outbox })));
+    }
+    examinations.push(broker_to_examine(&config.events).await);
+    examinations.push(directory_to_examine(&config.directory));
+    examinations
 }
 
 fn store_to_examine(config: &DatabaseConfig) -> Examined {

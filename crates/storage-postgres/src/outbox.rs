@@ -126,7 +126,7 @@ impl Unit for Mark {
     }
 }
 
-/// Moves the mark back.
+/// Moves the mark back, to try again what comes after.
 struct Rewind(Position);
 
 impl Unit for Rewind {
@@ -135,7 +135,11 @@ impl Unit for Rewind {
     async fn run(&self, conn: &mut AsyncPgConnection) -> Result<(), Error> {
         let Self(to) = self;
         let further = event_mark::table.filter(event_mark::published.gt(to.get()));
-        Prepared(diesel::update(further).set(event_mark::published.eq(to.get()))).execute(conn).await?;
+        let moved = Prepared(diesel::update(further).set(event_mark::published.eq(to.get())));
+        if moved.execute(conn).await? > 0 {
+            let later = events_set_aside::table.filter(events_set_aside::position.gt(to.get()));
+            diesel::delete(later).execute(conn).await?;
+        }
         Ok(())
     }
 }
@@ -153,11 +157,23 @@ impl Unit for PruneEvents {
                  SELECT position, time FROM events \
                  WHERE position <= (SELECT published FROM event_mark) ORDER BY position LIMIT $2 \
              ) DELETE FROM events USING oldest WHERE events.position = oldest.position \
-             AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position)",
+             AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position) \
+             RETURNING events.position",
         );
         let bound = pruned.bind::<Timestamptz, _>(before.as_datetime()).bind::<BigInt, _>(*limit);
-        Ok(PlannedAnew(bound).execute(conn).await?)
+        let pruned: Vec<Pruned> = PlannedAnew(bound).load(conn).await?;
+        if let Some(last) = pruned.iter().map(|event| event.position).max() {
+            let with_them = events_set_aside::table.filter(events_set_aside::position.le(last));
+            diesel::delete(with_them).execute(conn).await?;
+        }
+        Ok(pruned.len())
     }
+}
+
+#[derive(QueryableByName)]
+struct Pruned {
+    #[diesel(sql_type = BigInt)]
+    position: i64,
 }
 
 /// Forgets receipts that have expired.

@@ -77,7 +77,10 @@ impl Outbox for SqliteOutbox {
     async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
         let rewound = self.writer.transaction(move |conn| {
             let further = event_mark::table.filter(event_mark::published.gt(to.get()));
-            diesel::update(further).set(event_mark::published.eq(to.get())).execute(conn)?;
+            if diesel::update(further).set(event_mark::published.eq(to.get())).execute(conn)? > 0 {
+                let later = events_set_aside::table.filter(events_set_aside::position.gt(to.get()));
+                diesel::delete(later).execute(conn)?;
+            }
             Ok(())
         });
         Ok(rewound.await?)
@@ -93,9 +96,15 @@ impl Outbox for SqliteOutbox {
                      SELECT id FROM oldest WHERE position < ( \
                          SELECT coalesce(min(position), 9223372036854775807) FROM oldest WHERE time >= ?1 \
                      ) \
-                 )",
+                 ) RETURNING position",
             );
-            Ok(oldest.bind::<BigInt, _>(before.as_micros()).bind::<BigInt, _>(batch(limit)).execute(conn)?)
+            let bound = oldest.bind::<BigInt, _>(before.as_micros()).bind::<BigInt, _>(batch(limit));
+            let pruned: Vec<Pruned> = bound.load(conn)?;
+            if let Some(last) = pruned.iter().map(|event| event.position).max() {
+                let with_them = events_set_aside::table.filter(events_set_aside::position.le(last));
+                diesel::delete(with_them).execute(conn)?;
+            }
+            Ok(pruned.len())
         });
         Ok(pruned.await?)
     }
@@ -111,6 +120,12 @@ impl Outbox for SqliteOutbox {
         });
         Ok(pruned.await?)
     }
+}
+
+#[derive(QueryableByName)]
+struct Pruned {
+    #[diesel(sql_type = BigInt)]
+    position: i64,
 }
 
 fn batch(limit: usize) -> i64 {

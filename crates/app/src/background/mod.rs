@@ -5,6 +5,7 @@
 //! where it is, the consumer takes in events of others.
 
 mod consumer;
+mod examination;
 mod pruner;
 mod relay;
 mod sequencer;
@@ -22,6 +23,7 @@ use tracing::{Instrument, info_span, warn};
 
 use crate::wiring::{Ports, Services};
 use consumer::Consumer;
+pub(crate) use examination::OutboxExamination;
 use pruner::Pruner;
 use relay::Relay;
 use sequencer::Sequencer;

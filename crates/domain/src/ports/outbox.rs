@@ -41,11 +41,11 @@ pub trait Outbox: Send + Sync {
     async fn set_aside(&self, limit: usize) -> Result<Vec<SetAside>, EventLogError>;
 
     /// Moves the mark back to `to`, if it is further, so that what comes after is published again: for a broker
-    /// that lost it.
+    /// that lost it, or one that takes now what it refused. Of what comes after, nothing is set aside any more.
     async fn rewind(&self, to: Position) -> Result<(), EventLogError>;
 
-    /// Forgets the oldest events, at most `limit`, that are up to the mark and older than `before`; tells how
-    /// many those were. What is left has no gap.
+    /// Forgets the oldest events, at most `limit`, that are up to the mark and older than `before`, and that any of
+    /// them was set aside; tells how many events those were. What is left has no gap.
     async fn prune_events(&self, before: Timestamp, limit: usize) -> Result<usize, EventLogError>;
 
     /// Forgets receipts, at most `limit`, that have expired at `now`; tells how many those were.

@@ -306,7 +306,10 @@ impl Outbox for InMemory {
 
     async fn rewind(&self, to: Position) -> Result<(), EventLogError> {
         let mut state = self.state();
-        state.published = state.published.min(to);
+        if state.published > to {
+            state.published = to;
+            state.set_aside.retain(|position, _| *position <= to);
+        }
         Ok(())
     }
 
@@ -315,7 +318,10 @@ impl Outbox for InMemory {
         let published = state.published;
         let is_old = |event: &&Event| event.position <= published && event.time < before;
         let old = state.events.iter().take_while(is_old).take(limit).count();
-        state.events.drain(..old);
+        let last = state.events.drain(..old).next_back();
+        if let Some(last) = last {
+            state.set_aside.retain(|position, _| *position > last.position);
+        }
         Ok(old)
     }
 

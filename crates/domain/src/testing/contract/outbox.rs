@@ -12,6 +12,8 @@ macro_rules! __outbox_behaviours {
             the_mark_begins_at_the_start_and_only_moves_on,
             what_is_unpublished_comes_after_the_mark_in_order,
             an_event_is_set_aside_once,
+            what_was_set_aside_is_forgotten_where_it_is_tried_again,
+            what_was_set_aside_is_forgotten_with_its_event,
             a_rewound_mark_has_events_published_again,
             a_mark_that_is_rewound_amid_publishing_stays_there,
             one_leads_at_a_time,
@@ -96,6 +98,43 @@ async fn an_event_is_set_aside_once(users: &dyn UserRepository, events: &dyn Eve
 
     assert_eq!(outbox.published().await.unwrap(), position(3));
     assert_eq!(outbox.set_aside(10).await.unwrap(), [aside("it is too large")]);
+}
+
+/// Each second event of the first four, all of which were looked at.
+async fn set_aside(users: &dyn UserRepository, events: &dyn EventLog, outbox: &dyn Outbox) {
+    recorded(users, events, 5).await;
+    let aside = |number| SetAside { position: position(number), reason: "too large".to_owned(), at: time(1) };
+    outbox.mark_published(position(0), position(4), vec![aside(2), aside(4)]).await.unwrap();
+}
+
+async fn those_set_aside(outbox: &dyn Outbox) -> Vec<i64> {
+    outbox.set_aside(10).await.unwrap().iter().map(|one| one.position.get()).collect()
+}
+
+async fn what_was_set_aside_is_forgotten_where_it_is_tried_again(
+    users: &dyn UserRepository,
+    events: &dyn EventLog,
+    outbox: &dyn Outbox,
+) {
+    set_aside(users, events, outbox).await;
+    for (to, left) in [(4, vec![2, 4]), (3, vec![2]), (2, vec![2]), (0, vec![])] {
+        outbox.rewind(position(to)).await.unwrap();
+        assert_eq!(those_set_aside(outbox).await, left, "after a rewind to {to}");
+    }
+}
+
+async fn what_was_set_aside_is_forgotten_with_its_event(
+    users: &dyn UserRepository,
+    events: &dyn EventLog,
+    outbox: &dyn Outbox,
+) {
+    set_aside(users, events, outbox).await;
+    assert_eq!(outbox.prune_events(time(0), 10).await.unwrap(), 0, "they are not older");
+    assert_eq!(those_set_aside(outbox).await, [2, 4]);
+    for (pruned, left) in [(3, vec![4]), (1, vec![])] {
+        assert_eq!(outbox.prune_events(time(1), 3).await.unwrap(), pruned);
+        assert_eq!(those_set_aside(outbox).await, left);
+    }
 }
 
 async fn a_rewound_mark_has_events_published_again(
