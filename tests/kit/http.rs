@@ -27,6 +27,17 @@ pub(crate) fn new_user(local: &str) -> Value {
     json!({"email": format!("{local}@example.org"), "name": format!("Name of {local}")})
 }
 
+/// The head of a request that creates a user, with these lines in it, as its bytes.
+pub(crate) fn creating(lines: &str) -> String {
+    format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lines}\r\n")
+}
+
+/// A request that creates a user, with these lines in its head, as its head and its body.
+pub(crate) fn creation(lines: &str, local: &str) -> (String, String) {
+    let body = new_user(local).to_string();
+    (creating(&format!("Content-Length: {}\r\n{lines}", body.len())), body)
+}
+
 /// How long a client keeps a connection on which it asks nothing: less than the service does, which might end it just
 /// as it is asked.
 const IDLE: Duration = Duration::from_secs(3);

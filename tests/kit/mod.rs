@@ -44,7 +44,7 @@ pub(crate) use database::{Backend, Database, OnPostgres, OnSqlite, Ports, patien
 pub(crate) use exposition::{Family, Kind};
 pub(crate) use feed::{EVENTS, Event, assert_in_order};
 pub(crate) use gateway::Gateway;
-pub(crate) use http::{Http, Request, USERS, new_user, user_path};
+pub(crate) use http::{Http, Request, USERS, creating, creation, new_user, user_path};
 pub(crate) use own_nats::{OnPostgresWithNats, OwnNats, WithNats};
 pub(crate) use own_postgres::{InGerman, OfFewConnections, OfSlowCommits, OwnPostgres, Replicated};
 pub(crate) use pgbouncer::Proxied;

@@ -1,7 +1,7 @@
 //! Requests whose end two readers could see at different places: the way to smuggle one past a proxy. The
 //! framework refuses them before there is a request that could have an answer of its own.
 
-use crate::kit::{Raw, Roster, USERS, new_user, suite};
+use crate::kit::{Raw, Roster, USERS, creating, new_user, suite};
 
 const EXPORT: &str = "/api/v1/users/export";
 
@@ -14,12 +14,12 @@ suite![
 ];
 
 /// A request to create a user, with these lines in its head.
-fn creating(lines: &str) -> String {
+fn smuggling(lines: &str) -> String {
     let body = new_user("smuggled").to_string();
     let chunked = format!("{:x}\r\n{body}\r\n0\r\n\r\n", body.len());
     let lines = lines.replace("LENGTH", &body.len().to_string());
     let body = if lines.contains("chunked") { chunked } else { body };
-    format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lines}\r\n{body}")
+    creating(&lines) + &body
 }
 
 async fn a_request_of_two_lengths_is_refused(roster: Roster) {
@@ -34,7 +34,7 @@ async fn a_request_of_two_lengths_is_refused(roster: Roster) {
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n",
     ] {
         let mut raw = Raw::to(&roster).await;
-        raw.send(creating(lines)).await;
+        raw.send(smuggling(lines)).await;
         assert_eq!(raw.refusal().await, Some(400), "{lines}");
     }
     assert_eq!(roster.get(USERS).await.page().items, []);
@@ -65,7 +65,7 @@ async fn who_offers_another_protocol_is_answered_in_this_one_and_told_that_it_is
     for (nth, (offer, in_chunks)) in offers.into_iter().enumerate() {
         let length = if in_chunks { "Transfer-Encoding: chunked\r\n" } else { "Content-Length: LENGTH\r\n" };
         let mut raw = Raw::to(&roster).await;
-        let create = creating(&format!("{length}{offer}"));
+        let create = smuggling(&format!("{length}{offer}"));
         raw.send(create.replace("smuggled", &format!("smuggle{nth}"))).await;
         let made = raw.answer().await.expect("it is answered");
         let user = made.user(201);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use tokio::time::sleep;
 
-use crate::kit::{Raw, Roster, USERS, new_user, suite};
+use crate::kit::{Raw, Roster, USERS, creating, new_user, suite};
 
 suite![
     a_body_that_says_it_is_too_large_is_refused_unread,
@@ -16,11 +16,6 @@ suite![
 ];
 
 const KIB_64: usize = 64 * 1024;
-
-/// The head of a request to create a user.
-fn creating(lines: &str) -> String {
-    format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n{lines}\r\n")
-}
 
 async fn a_body_that_says_it_is_too_large_is_refused_unread(roster: Roster) {
     for length in [KIB_64 + 1, usize::MAX / 2] {

@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::kit::{Database, Http, Program, Raw, Roster, USERS, User, in_time, new_user, suite, user_path};
+use crate::kit::{
+    Database, Http, Program, Raw, Roster, USERS, User, creating, creation, in_time, suite, user_path,
+};
 
 suite![
     a_first_head_that_does_not_come_is_not_waited_for,
@@ -28,9 +30,8 @@ async fn impatient(database: &Database) -> Roster {
 }
 
 /// A request to create a user, whose body does not come.
-fn creating() -> String {
-    let head = "Host: localhost\r\nContent-Type: application/json\r\nContent-Length: 60\r\n";
-    format!("POST {USERS} HTTP/1.1\r\n{head}\r\n{{\"email\": ")
+fn stalled() -> String {
+    creating("Content-Length: 60\r\n") + "{\"email\": "
 }
 
 async fn a_first_head_that_does_not_come_is_not_waited_for(database: Database) {
@@ -62,7 +63,7 @@ async fn a_body_that_does_not_come_is_answered_with_408(database: Database) {
     let roster = impatient(&database).await;
     let mut raw = Raw::to(&roster).await;
     let began = Instant::now();
-    raw.send(creating()).await;
+    raw.send(stalled()).await;
     let answer = raw.answer().await.expect("it is answered");
     answer.error(408, "request_timeout");
     assert_eq!(answer.header("connection"), "close");
@@ -98,11 +99,10 @@ async fn a_connection_on_which_nothing_is_asked_is_closed(database: Database) {
 // Seen to fail where the body is waited for within `--request-timeout`.
 async fn a_body_has_time_that_does_not_count_for_the_answer(database: Database) {
     let roster = Program::serving(&database).and(["--request-timeout", "2"]).serve().await;
-    let body = new_user("ada").to_string();
-    let mut raw = Raw::to(&roster).await;
-    let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-    raw.send(format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n")).await;
+    let (head, body) = creation("", "ada");
     let (first, rest) = body.split_at(20);
+    let mut raw = Raw::to(&roster).await;
+    raw.send(head).await;
     raw.send(first).await;
     sleep(Duration::from_secs(3)).await;
     raw.send(rest).await;
@@ -115,7 +115,7 @@ async fn bodies_that_do_not_come_take_no_places_of_others(database: Database) {
     let mut slow = Vec::new();
     for _ in 0..8 {
         let mut raw = Raw::to(&roster).await;
-        raw.send(creating()).await;
+        raw.send(stalled()).await;
         slow.push(raw);
     }
     for nth in 0..20 {
@@ -166,7 +166,7 @@ async fn attack(roster: Http, nth: usize) {
         let mut raw = Raw::reading_little(&roster).await;
         let (whole, part) = match nth % 3 {
             0 => ("GET /livez HTTP/1.1\r\n".to_owned(), "X-More: 1\r\n"),
-            1 => (creating(), " "),
+            1 => (stalled(), " "),
             _ => (format!("GET {USERS} HTTP/1.1\r\nHost: localhost\r\n\r\n").repeat(16), ""),
         };
         let mut sent = raw.try_send(whole).await;

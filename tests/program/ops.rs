@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::settings::is_told;
 use crate::kit::{
-    Database, Http, OnSqlite, Program, Raw, Reply, StandIn, TokensFile, USERS, new_user, suite,
+    Database, Http, OnSqlite, Program, Raw, Reply, StandIn, TokensFile, USERS, creation, new_user, suite,
 };
 
 suite![
@@ -53,11 +53,10 @@ async fn health_and_measurements_are_there_and_nowhere_else(database: Database) 
 async fn whoever_asks_hears_to_the_end_that_it_is_stopping(database: Database) {
     let mut roster = with_ops(&database).serve().await;
     let ops = roster.ops().await;
-    let body = new_user("ada").to_string();
+    let (head, body) = creation("", "ada");
     let (first, rest) = body.split_at(10);
     let mut in_flight = Raw::to(&roster).await;
-    let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-    in_flight.send(format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{first}")).await;
+    in_flight.send(head + first).await;
     let mut probing = Raw::to(&ops).await;
     probing.ask("GET", "/readyz").await.unwrap();
     probing.answer().await.expect("it is answered").any_body(200);

@@ -5,7 +5,7 @@ use std::time::Duration;
 use rustix::process::Signal;
 use tokio::time::sleep;
 
-use crate::kit::{Database, OnPostgres, Output, Program, Raw, Roster, USERS, new_user, suite};
+use crate::kit::{Database, OnPostgres, Output, Program, Raw, Roster, USERS, creation, suite};
 
 suite![
     an_idle_service_stops_at_once,
@@ -97,12 +97,8 @@ async fn a_second_signal_ends_it_at_once(mut roster: Roster) {
 
 /// A request that creates a user, as its bytes.
 fn create(local: &str) -> String {
-    let body = new_user(local).to_string();
-    let length = body.len();
-    format!(
-        "POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
+    let (head, body) = creation("", local);
+    head + &body
 }
 
 async fn a_client_that_never_finishes_does_not_keep_it_from_stopping(database: Database) {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Database, Http, Program, Raw, USERS, all_users, in_time, new_user, suite, times};
+use crate::kit::{Database, Http, Program, Raw, USERS, all_users, creation, in_time, suite, times};
 
 suite![every_request_that_was_sent_is_answered_though_the_service_stops];
 
@@ -100,12 +100,8 @@ fn request(name: &str, nth: usize, header: &str) -> String {
     if nth.is_multiple_of(2) {
         return format!("GET {USERS}?limit=5 HTTP/1.1\r\nHost: localhost\r\n{header}\r\n");
     }
-    let body = new_user(&format!("{name}-{nth}")).to_string();
-    let length = body.len();
-    format!(
-        "POST {USERS} HTTP/1.1\r\nHost: localhost\r\n{header}Content-Type: application/json\r\n\
-         Content-Length: {length}\r\n\r\n{body}"
-    )
+    let (head, body) = creation(header, &format!("{name}-{nth}"));
+    head + &body
 }
 
 /// Seen to fail where the server was stopped with connections idle or on their way in, which it resets, and where

@@ -4,15 +4,9 @@ use std::time::Duration;
 
 use tokio::time::{sleep, timeout};
 
-use crate::kit::{Backend, Database, Program, Raw, USERS, new_user, suite, times};
+use crate::kit::{Backend, Database, Program, Raw, USERS, creating, creation, suite, times};
 
 suite![clients_that_reset_their_connection_leave_nothing_half_done];
-
-/// The head of a request to create a user by so many bytes.
-fn creating(length: usize) -> String {
-    let head = format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n");
-    format!("{head}Content-Length: {length}\r\n\r\n")
-}
 
 async fn clients_that_reset_their_connection_leave_nothing_half_done(database: Database) {
     let roster = Program::serving(&database).and(["--database-pool-size", "4"]).serve().await;
@@ -20,7 +14,7 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(database: D
     let mut under_way = Vec::new();
     for _ in 0..4 {
         let mut raw = Raw::to(&roster).await;
-        raw.send(creating(60) + "{").await;
+        raw.send(creating("Content-Length: 60\r\n") + "{").await;
         under_way.push(raw);
     }
     let begun = async || roster.measured().await["roster_http_requests_in_flight"].sum(&[]) > 4.0;
@@ -28,9 +22,9 @@ async fn clients_that_reset_their_connection_leave_nothing_half_done(database: D
     timeout(Duration::from_secs(60), all_begun).await.expect("they are under way");
     under_way.into_iter().for_each(Raw::reset);
     for nth in 0..resets as u64 {
-        let body = new_user(&format!("reset{nth}")).to_string();
+        let (head, body) = creation("", &format!("reset{nth}"));
         let mut raw = Raw::to(&roster).await;
-        let request = creating(body.len()) + &body;
+        let request = head + &body;
         // One in four ends amid the request; the others from before it was read until after it was answered.
         let sent =
             if nth % 4 == 0 { usize::try_from(nth).unwrap() * 7 % request.len() } else { request.len() };

@@ -10,7 +10,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::kit::{Http, USERS, new_user};
+use crate::kit::{Http, creation};
 
 /// What became of requests, and how long it took.
 #[derive(Default)]
@@ -130,9 +130,8 @@ impl Generator {
 
     async fn create(&self) -> std::io::Result<u16> {
         let nth = self.users.fetch_add(1, Ordering::Relaxed);
-        let body = new_user(&format!("user{nth}")).to_string();
-        let head = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-        let request = format!("POST {USERS} HTTP/1.1\r\nHost: localhost\r\n{head}\r\n\r\n{body}");
+        let (head, body) = creation("", &format!("user{nth}"));
+        let request = head + &body;
         let kept = self.idle().pop();
         if let Some(mut kept) = kept {
             // One that was idle for long may have been closed; then it says nothing.
