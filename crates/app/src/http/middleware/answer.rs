@@ -61,10 +61,10 @@ impl Surroundings {
         let answered = observed.within(clock.within(without_panic(work))).await;
         let unanswered = |error: &Error| {
             let to_pages = self.cross_origin.told(origin.as_ref());
-            Box::new(Unanswered::new(error, id.clone(), framing, &self.lifecycle, to_pages))
+            Box::new(Unanswered::new(error, id.clone(), framing.clone(), &self.lifecycle, to_pages))
         };
         let answer = observed.in_scope(|| match answered {
-            Ok(Ok(response)) => Ok(complete(response, &id, framing, &self.lifecycle)),
+            Ok(Ok(response)) => Ok(complete(response, &id, &framing, &self.lifecycle)),
             Ok(Err(error)) => Err(unanswered(&error)),
             Err(late) => Err(unanswered(&late.into())),
         });
@@ -76,7 +76,7 @@ impl Surroundings {
         {
             busy.hear_no_more();
         }
-        Ok(Busy::until_sent(busy, framing.is_bare, answer.map_err(|error| *error)?))
+        Ok(Busy::until_sent(busy, framing, answer.map_err(|error| *error)?))
     }
 }
 
@@ -84,7 +84,7 @@ impl Surroundings {
 fn complete(
     mut response: ServiceResponse<BoxBody>,
     id: &RequestId,
-    framing: Framing,
+    framing: &Framing,
     lifecycle: &Lifecycle,
 ) -> ServiceResponse<BoxBody> {
     allow_options(&mut response);

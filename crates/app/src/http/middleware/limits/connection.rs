@@ -21,6 +21,8 @@ use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep_until};
 use tracing::warn;
 
+use crate::http::middleware::framing::Framing;
+
 /// How long clients may leave a connection as it is.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Patience {
@@ -127,12 +129,15 @@ impl Busy {
     /// connection says that it is whole, one that is broken off ends as no whole one does.
     pub(in crate::http) fn until_sent(
         busy: Option<Self>,
-        ends_with_connection: bool,
+        framing: Framing,
         answer: ServiceResponse<BoxBody>,
     ) -> ServiceResponse<BoxBody> {
         answer.map_body(|_, body| match body.size() {
-            BodySize::Stream => BoxBody::new(Sent { body, busy, is_cut: ends_with_connection }),
-            BodySize::None | BodySize::Sized(_) => body,
+            BodySize::Stream => BoxBody::new(Sent { body, busy, is_cut: framing.is_bare(), framing }),
+            BodySize::None | BodySize::Sized(_) => {
+                hear_no_more_of(busy.as_ref(), &framing);
+                body
+            }
         })
     }
 
@@ -156,10 +161,20 @@ impl Drop for Busy {
     }
 }
 
+/// Has the connection end with an answer that is made, if there is nothing left that its client could say.
+fn hear_no_more_of(busy: Option<&Busy>, framing: &Framing) {
+    if let Some(busy) = busy
+        && framing.is_said()
+    {
+        busy.hear_no_more();
+    }
+}
+
 /// A body that is made while it is sent.
 struct Sent {
     body: BoxBody,
     busy: Option<Busy>,
+    framing: Framing,
     /// Whether the client takes what it has for the whole, as the connection ends.
     is_cut: bool,
 }
@@ -178,6 +193,7 @@ impl MessageBody for Sent {
         let next = self.body.as_pin_mut().poll_next(context);
         if let Poll::Ready(None) = next {
             self.is_cut = false;
+            hear_no_more_of(self.busy.as_ref(), &self.framing);
         }
         next
     }
