@@ -2,19 +2,30 @@
 
 use std::fmt;
 
-use chrono::{DateTime, Datelike, SecondsFormat, SubsecRound, Timelike, Utc};
+use chrono::{DateTime, Datelike, SecondsFormat, Timelike, Utc};
 
 /// How long `2026-11-23T10:00:00.000000Z` is.
 const LENGTH: usize = 27;
 
-/// A point in time, in UTC, to the microsecond: what is written reads back the same from any store.
+/// The first and the last microsecond of the years that RFC 3339 can write: 0 … 9999.
+const FIRST: i64 = -62_167_219_200_000_000;
+const LAST: i64 = 253_402_300_799_999_999;
+
+/// A point in time, in UTC, to the microsecond, of the years 0 … 9999: what is written reads back the same from any
+/// store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Timestamp(DateTime<Utc>);
 
 impl Timestamp {
-    /// `None` where the point is outside of what a calendar can name, some 262,000 years from now.
+    /// `None` where the point is in none of those years.
     pub fn from_micros(since_unix_epoch: i64) -> Option<Self> {
-        DateTime::from_timestamp_micros(since_unix_epoch).map(Self)
+        let micros = (FIRST..=LAST).contains(&since_unix_epoch).then_some(since_unix_epoch)?;
+        DateTime::from_timestamp_micros(micros).map(Self)
+    }
+
+    /// The point that is nearest to this many microseconds since the epoch.
+    fn nearest(since_unix_epoch: i64) -> Self {
+        Self::from_micros(since_unix_epoch.clamp(FIRST, LAST)).unwrap_or(Self(DateTime::UNIX_EPOCH))
     }
 
     /// Microseconds since 1970-01-01T00:00:00Z.
@@ -64,26 +75,25 @@ impl Timestamp {
     /// The point `duration` earlier, or the first one that there is.
     #[must_use]
     pub fn minus(self, duration: std::time::Duration) -> Self {
-        chrono::TimeDelta::from_std(duration)
-            .ok()
-            .and_then(|duration| self.0.checked_sub_signed(duration))
-            .map_or(Self(DateTime::<Utc>::MIN_UTC), Self::from)
+        Self::nearest(self.as_micros().saturating_sub(micros(duration)))
     }
 
     /// The point `duration` later, or the last one that there is.
     #[must_use]
     pub fn plus(self, duration: std::time::Duration) -> Self {
-        chrono::TimeDelta::from_std(duration)
-            .ok()
-            .and_then(|duration| self.0.checked_add_signed(duration))
-            .map_or(Self(DateTime::<Utc>::MAX_UTC), Self::from)
+        Self::nearest(self.as_micros().saturating_add(micros(duration)))
     }
 }
 
+fn micros(duration: std::time::Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}
+
 impl From<DateTime<Utc>> for Timestamp {
-    /// Drops what is finer than a microsecond.
+    /// Drops what is finer than a microsecond. A leap second is the first one after it, as Unix counts; a point of
+    /// another year is the nearest that there is.
     fn from(time: DateTime<Utc>) -> Self {
-        Self(time.trunc_subsecs(6))
+        Self::nearest(time.timestamp_micros())
     }
 }
 
@@ -115,8 +125,26 @@ mod tests {
     }
 
     #[test]
+    fn a_point_that_no_store_could_give_back_is_the_nearest_that_it_can() {
+        let leap: DateTime<Utc> = "2016-12-31T23:59:60.25Z".parse().unwrap();
+        assert_eq!(Timestamp::from(leap).to_string(), "2017-01-01T00:00:00.250000Z");
+        let fine: DateTime<Utc> = "2016-12-31T23:59:59.9999999Z".parse().unwrap();
+        assert_eq!(Timestamp::from(fine).to_string(), "2016-12-31T23:59:59.999999Z");
+        let (first, last) = ("0000-01-01T00:00:00.000000Z", "9999-12-31T23:59:59.999999Z");
+        let now = Timestamp::from_micros(0).unwrap();
+        assert_eq!(now.minus(std::time::Duration::MAX).to_string(), first);
+        assert_eq!(now.plus(std::time::Duration::MAX).to_string(), last);
+        assert_eq!(Timestamp::from(DateTime::<Utc>::MIN_UTC).to_string(), first);
+        assert_eq!(Timestamp::from(DateTime::<Utc>::MAX_UTC).to_string(), last);
+        for time in [Timestamp::from(leap), now.plus(std::time::Duration::MAX)] {
+            assert_eq!(Timestamp::from_micros(time.as_micros()), Some(time));
+        }
+        assert_eq!((Timestamp::from_micros(FIRST - 1), Timestamp::from_micros(LAST + 1)), (None, None));
+    }
+
+    #[test]
     fn every_time_is_written_as_chrono_writes_it() {
-        let years = (-300..12_000).map(|year| year * 31_556_952 * 1_000_000 + year * 7_919);
+        let years = (-1_969..8_029).map(|year| year * 31_556_952 * 1_000_000 + year * 7_919);
         for time in years.map(|micros| Timestamp::from_micros(micros).unwrap()) {
             assert_eq!(time.to_string(), time.0.to_rfc3339_opts(SecondsFormat::Micros, true));
         }
