@@ -22,6 +22,7 @@ suite![
     an_import_that_never_ends_does_not_keep_the_program_from_stopping,
     an_export_under_way_is_finished_before_the_program_stops,
     after_the_store_fails_each_remaining_line_is_unavailable,
+    a_line_that_waits_in_vain_stops_no_other,
     an_export_that_fails_is_broken_off,
     one_that_only_its_connection_ends_is_reset,
     exports_of_a_server_that_hangs_end_and_leave_room_for_others,
@@ -323,6 +324,19 @@ async fn after_the_store_fails_each_remaining_line_is_unavailable(OnPostgres(dat
     let ready = async { while roster.get(USERS).await.status() != 200 {} };
     timeout(Duration::from_secs(30), ready).await.expect("the store is back");
     roster.user("after").await;
+}
+
+/// Somebody else is about to take an e-mail. Seen to fail where lines that share a statement failed together.
+async fn a_line_that_waits_in_vain_stops_no_other(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).and(["--database-statement-timeout", "2"]).serve().await;
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    let take = "INSERT INTO users (email, name, name_key) VALUES ('held1@example.org', 'Eve', 'eve')";
+    holder.batch_execute(&format!("BEGIN; {take}")).await.expect("the e-mail can be taken");
+    let (mut upload, mut download) = Upload::begin(&roster, IMPORT, HEADERS).await;
+    upload.send(lines("held", 3) + &line("ada")).await.unwrap();
+    upload.finish().await;
+    assert_eq!(errors(&download.rest().await), [(1, ""), (2, "unavailable"), (3, ""), (4, "")]);
 }
 
 async fn an_export_that_fails_is_broken_off(OnPostgres(database): OnPostgres) {

@@ -16,8 +16,8 @@ const BATCH: usize = 1_000;
 pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
 
 /// Creates in the order that is asked, as many as follow each other in one transaction: those without a receipt, and
-/// those with one, each another. Where those with one fail together, each has a transaction of its own, and none fails
-/// for what another one waits for.
+/// those with one, each another. Where they fail together, each has a transaction of its own, and none fails for what
+/// another one waits for.
 ///
 /// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
 /// was done before stays.
@@ -26,19 +26,16 @@ pub(crate) async fn create_many(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> R
     let all = asked.len();
     let mut batches = batches(asked);
     while let Some(batch) = batches.pop_front() {
-        let done = match (CreateAllOnce::of(&batch), batch.as_slice()) {
-            (None, _) => pool.commit(CreateAll(batch)).await,
-            (Some(_), [alone]) => once(pool, alone.clone()).await,
-            (Some(together), _) => match pool.commit(together).await {
-                Err(error) if error.spares_connection() => {
-                    batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
-                    continue;
-                }
-                done => done,
-            },
+        let done = match (batch.as_slice(), CreateAllOnce::of(&batch)) {
+            ([alone], _) => once(pool, alone.clone()).await,
+            (_, None) => pool.commit(CreateAll(batch.clone())).await,
+            (_, Some(together)) => pool.commit(together).await,
         };
         match done {
             Ok(done) => outcomes.extend(done),
+            Err(error) if error.spares_connection() && batch.len() > 1 => {
+                batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
+            }
             Err(error) if outcomes.is_empty() => return Err(error),
             Err(error) => {
                 let failed = UserRepositoryError::from(error).repeated(all - outcomes.len());
@@ -72,7 +69,7 @@ fn batches(asked: Vec<(NewUser, Commit)>) -> VecDeque<Vec<(NewUser, Commit)>> {
     batches
 }
 
-/// One create with a receipt. What the port answers is its own outcome, as is what spares the connection; anything else
+/// One create by itself. What the port answers is its own outcome, as is what spares the connection; anything else
 /// fails the rest too.
 async fn once(pool: &Pool, (new, commit): (NewUser, Commit)) -> Result<Vec<Outcome>, Error> {
     match pool.commit(Once(Write::Create(new), commit)).await {

@@ -45,6 +45,7 @@ pub struct Import {
 
 /// What became of a line.
 #[derive(Debug)]
+#[must_use = "it tells whether the line took effect"]
 pub struct Outcome<E> {
     /// Which line it was; the first is 1.
     pub line: u64,
@@ -73,19 +74,31 @@ impl Import {
     /// first line gets it.
     ///
     /// When the store fails, so do this and all lines after it, as [`DomainError::Unavailable`] but for the
-    /// first of them. Of those that were under way, some may have taken effect.
+    /// first of them. Of those that were under way, some may have taken effect. A line that fails alone, as one
+    /// that waits in vain for what somebody else has locked, keeps no other from taking effect.
+    ///
+    /// Where it is given up before it ends, its lines count all the same, and some may have taken effect.
+    #[must_use = "it tells which lines took effect"]
     pub async fn take<E: From<DomainError>>(&mut self, lines: Vec<Result<NewUser, E>>) -> Vec<Outcome<E>> {
+        let numbers = self.lines + 1..;
+        self.lines += lines.len() as u64;
         let new: Vec<_> = lines.iter().flatten().collect();
-        let mut made = self.make(&new).await.into_iter();
+        let made = self.make(&new).await;
+        let fails_from = made.iter().rposition(|made| !is_of_store(made)).map_or(0, |last| last + 1);
+        let mut made = made.into_iter().enumerate();
         let mut outcomes = Vec::with_capacity(lines.len());
-        for line in lines {
+        for (number, line) in numbers.zip(lines) {
             let result = match line {
                 _ if self.has_failed => Err(unavailable().into()),
-                Ok(_) => self.noted(made.next().unwrap_or_else(|| Err(unavailable()))).map_err(E::from),
+                Ok(_) => {
+                    let (nth, made) = made.next().unwrap_or_else(|| (fails_from, Err(unavailable())));
+                    // Nothing more is asked of a store that fails to the end.
+                    self.has_failed = nth >= fails_from;
+                    made.map_err(E::from)
+                }
                 Err(unread) => Err(unread),
             };
-            self.lines += 1;
-            outcomes.push(Outcome { line: self.lines, result });
+            outcomes.push(Outcome { line: number, result });
         }
         outcomes
     }
@@ -113,17 +126,18 @@ impl Import {
         let taken =
             new.iter().zip(&written).filter(|(_, written)| matches!(written, Err(Failure::EmailTaken)));
         let taken = taken.map(|(new, _)| *new).filter(|_| self.options.resume);
-        // Where this fails, so does the first line that would have wanted to know.
+        // Where this fails, so do all lines that would have wanted to know.
         let (there, mut failed) = match self.there(taken).await {
-            Ok(there) => (there, None),
-            Err(failed) => (BTreeMap::new(), Some(failed)),
+            Ok(there) => (Some(there), None),
+            Err(failed) => (None, Some(failed)),
         };
         let outcome = |(new, written): (&&NewUser, Result<Written<User>, Failure>)| match written {
             Ok(written) => Ok(Imported::Created(written.into_inner().id)),
-            Err(Failure::EmailTaken) if self.options.resume => match (failed.take(), there.get(&new.email)) {
-                (Some(failed), _) => Err(failed.into()),
-                (None, Some(user)) => self.met(new, user),
-                (None, None) => Err(BusinessRule::EmailTaken.into()),
+            Err(Failure::EmailTaken) if self.options.resume => match &there {
+                Some(there) => there
+                    .get(&new.email)
+                    .map_or_else(|| Err(BusinessRule::EmailTaken.into()), |user| self.met(new, user)),
+                None => Err(failed.take().map_or_else(unavailable, DomainError::from)),
             },
             Err(error) => Err(error.into()),
         };
@@ -146,12 +160,11 @@ impl Import {
             Err(BusinessRule::EmailTaken.into())
         }
     }
+}
 
-    /// Notes where the store failed: nothing more is asked of it.
-    fn noted(&mut self, made: Result<Imported, DomainError>) -> Result<Imported, DomainError> {
-        self.has_failed |= matches!(made, Err(DomainError::Unavailable { .. } | DomainError::Internal(_)));
-        made
-    }
+/// Whether the store failed, and not the line.
+fn is_of_store(made: &Result<Imported, DomainError>) -> bool {
+    matches!(made, Err(DomainError::Unavailable { .. } | DomainError::Internal(_)))
 }
 
 fn unavailable() -> DomainError {
@@ -267,6 +280,26 @@ mod tests {
         );
         assert_eq!(told(&mut import, vec![line("none", "Ada"), line("c@b.c", "Cid")]).len(), 2);
         assert_eq!(told(&mut import, vec![line("c@b.c", "Cid")]), ["7 unavailable"]);
+    }
+
+    #[test]
+    fn a_line_that_fails_alone_stops_no_other() {
+        let mut store = MockUserRepository::new();
+        store.expect_create_many().times(2).returning(|new| {
+            let made = new.into_iter().map(|(new, commit)| {
+                if new.email.as_str() == "held@b.c" {
+                    return Err(Failure::Unavailable("somebody else has it".into()));
+                }
+                Ok(Written::Now(User::created(UserId::new(7).unwrap(), new, commit.at)))
+            });
+            Ok(made.collect())
+        });
+        let mut import = import(store, PLAIN);
+
+        let all = vec![line("held@b.c", "Ada"), line("none", "Ada"), line("c@b.c", "Cid")];
+        let expected = ["1 unavailable", "2 Invalid email format", "3 Created(UserId(7))"];
+        assert_eq!(told(&mut import, all), expected);
+        assert_eq!(told(&mut import, vec![line("d@b.c", "Dan")]), ["4 Created(UserId(7))"]);
     }
 
     #[test]
