@@ -2,6 +2,7 @@
 //! test, on an empty store.
 
 mod batched;
+mod export;
 mod lead;
 mod numbering;
 mod receipts;
@@ -20,9 +21,15 @@ pub(crate) fn suite() -> Vec<Trial> {
     let users = trials("users", USERS, |check, on| check(&*on.users));
     let events = trials("events", EVENTS, |check, on| check(&*on.users, &*on.events));
     let outbox = trials("outbox", OUTBOX, |check, on| check(&*on.users, &*on.events, &*on.outbox));
-    let of_postgres =
-        [lead::suite(), numbering::suite(), receipts::suite(), statements::suite(), batched::suite()];
-    [users, events, outbox].into_iter().chain(of_postgres).flatten().collect()
+    let of_stores = [
+        export::suite(),
+        lead::suite(),
+        numbering::suite(),
+        receipts::suite(),
+        statements::suite(),
+        batched::suite(),
+    ];
+    [users, events, outbox].into_iter().chain(of_stores).flatten().collect()
 }
 
 /// A test of each behaviour on each store.

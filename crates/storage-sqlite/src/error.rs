@@ -5,6 +5,7 @@ use diesel::result::Error as DieselError;
 use roster_domain::BoxError;
 use roster_domain::ports::{EventLogError, UserRepositoryError};
 use thiserror::Error;
+use tokio::task::JoinError;
 
 /// Why something was not done.
 #[derive(Debug, Error)]
@@ -61,6 +62,14 @@ impl Fault {
             DieselError::DatabaseError(Kind::Unknown, info) if BUSY.contains(&info.message()) => Self::Busy,
             _ => Self::Other,
         }
+    }
+}
+
+impl From<JoinError> for Error {
+    /// Of a task that panicked, or that was stopped as its runtime ended.
+    fn from(stopped: JoinError) -> Self {
+        let error = if stopped.is_panic() { Self::Internal } else { Self::Unavailable };
+        error(stopped.into())
     }
 }
 

@@ -69,13 +69,21 @@ impl Exports {
         let exports = self.clone();
         stream::once(async move {
             let (batches, receiver) = mpsc::channel(1);
-            tokio::spawn(async move {
+            let reading = tokio::spawn(async move {
                 if let Err(error) = exports.run(batches.clone()).await {
                     // Nobody asks any more where this fails.
                     let _ = batches.send(Err(error.into())).await;
                 }
             });
-            stream::unfold(receiver, async |mut receiver| Some((receiver.recv().await?, receiver)))
+            stream::unfold(Some((receiver, reading)), async |under_way| {
+                let (mut receiver, reading) = under_way?;
+                if let Some(batch) = receiver.recv().await {
+                    return Some((batch, Some((receiver, reading))));
+                }
+                // All was sent, unless who reads was stopped amid it, as where its runtime ends.
+                let stopped = reading.await.err()?;
+                Some((Err(Error::from(stopped).into()), None))
+            })
         })
         .flatten()
         .boxed()

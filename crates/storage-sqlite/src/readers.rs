@@ -88,10 +88,7 @@ impl Readers {
             }
             outcome
         });
-        task.await.unwrap_or_else(|stopped| {
-            let error = if stopped.is_panic() { Error::Internal } else { Error::Unavailable };
-            Err(error(stopped.into()))
-        })
+        task.await.unwrap_or_else(|stopped| Err(stopped.into()))
     }
 }
 

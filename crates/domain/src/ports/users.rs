@@ -103,7 +103,12 @@ pub trait UserRepository: Send + Sync {
     async fn acknowledge(&self, receipt: Receipt, at: Timestamp) -> Result<Written<()>, UserRepositoryError>;
 
     /// All users in the order of their ids, in batches, from one snapshot: as they were when the first
-    /// batch was asked for. Holds up no writer. The stream ends after its first error.
+    /// batch was asked for. Holds up no writer. The stream ends after its first error; one that ends without any was
+    /// whole.
+    ///
+    /// The snapshot is held for as long as the stream is read, at some cost to the store. One whose receiver takes
+    /// minutes for a batch may end with [`Unavailable`](UserRepositoryError::Unavailable): who has much to do for each
+    /// user collects them first, or pages through a [`list`](Self::list).
     fn export(&self) -> BoxStream<'static, Result<Vec<User>, UserRepositoryError>>;
 }
 
