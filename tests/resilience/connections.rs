@@ -23,6 +23,7 @@ suite![
     connections_that_the_server_ends_under_load_lose_nothing,
     reads_on_a_connection_that_is_ended_are_answered_by_another,
     who_reads_alone_is_answered_after_all_connections_ended,
+    events_get_their_positions_though_every_connection_of_the_pool_is_in_use,
     short_reads_are_answered_though_every_connection_of_the_pool_is_in_use,
     requests_beyond_the_pool_are_told_so_soon_and_the_next_ones_are_served,
 ];
@@ -261,6 +262,38 @@ async fn short_reads_are_answered_though_every_connection_of_the_pool_is_in_use(
 /// Until a change in this database waits for somebody else.
 async fn a_change_waits_in(database: &Database) {
     until("the change waits", async || database.waiting().await == 1).await;
+}
+
+/// Somebody holds on to a user whom many change. Seen to fail where events were numbered on a connection of the pool.
+async fn events_get_their_positions_though_every_connection_of_the_pool_is_in_use(
+    OnPostgres(database): OnPostgres,
+) {
+    let few = ["--database-pool-size", "2", "--database-statement-timeout", "2"];
+    let roster = Program::serving(&database).and(few).serve().await;
+    let path = user_path(roster.user("ada").await.id);
+    let (server, name) = database.server();
+    let holder = server.client(name).await.expect("the server answers");
+    holder.batch_execute("BEGIN; SELECT FROM users FOR UPDATE").await.expect("the row can be locked");
+    let change = json!({"name": "Ada King"});
+    let changes = (0..12).map(|_| async {
+        let begun = Instant::now();
+        while begun.elapsed() < Duration::from_secs(5) {
+            unavailable(&roster.patch(&path, &change).await);
+        }
+    });
+    let created = async {
+        until("changes wait", async || database.waiting().await == 2).await;
+        for nth in 0..20 {
+            roster.user(&format!("user{nth}")).await;
+            sleep(Duration::from_millis(50)).await;
+        }
+        let made = Instant::now();
+        let events = database.ports().events;
+        let newest = async || events.newest().await.expect("the store answers").get();
+        until("all are numbered", async || newest().await == 21).await;
+        assert!(made.elapsed() < in_time(Duration::from_millis(300)), "{:?}", made.elapsed());
+    };
+    futures_util::join!(join_all(changes), created);
 }
 
 /// Whether a user and the list are read by many at once; those that are not are unavailable.

@@ -1,7 +1,7 @@
 //! The events that writes record, and the feed that is made of them.
 
 use std::sync::Arc;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 use async_trait::async_trait;
 use diesel::prelude::*;
@@ -18,22 +18,26 @@ use crate::numbering::number;
 use crate::pipelines::Pipelines;
 use crate::planned_anew::PlannedAnew;
 use crate::pool::Pool;
-use crate::prepared::Prepared;
 use crate::schema::{event_counter, events};
 
 /// The event log on PostgreSQL.
 #[derive(Clone)]
 pub struct PgEvents {
     pub(crate) pool: Pool,
+    /// For what runs beside requests.
+    pub(crate) beside: Pool,
     pub(crate) pipelines: Arc<Pipelines>,
     /// Whether it has numbered nothing yet.
     pub(crate) is_first: Arc<AtomicBool>,
+    /// Up to where events were gone when they were last looked for. Those before need not be passed over again: what was
+    /// deleted stays in the index until the next vacuum, and until nobody's snapshot is that old.
+    pub(crate) pruned: Arc<AtomicI64>,
 }
 
 #[async_trait]
 impl EventLog for PgEvents {
     async fn sequence(&self) -> Result<usize, EventLogError> {
-        Ok(number(&self.pool, &self.is_first).await?)
+        Ok(number(&self.beside, &self.is_first).await?)
     }
 
     async fn read(&self, after: Position, limit: usize) -> Result<Vec<Event>, EventLogError> {
@@ -45,7 +49,10 @@ impl EventLog for PgEvents {
     }
 
     async fn pruned(&self) -> Result<Position, EventLogError> {
-        Ok(position(self.pool.read(pruned, ()).await?, "events", "position", 1)?)
+        let known = AtomicI64::load(&self.pruned, Ordering::Relaxed);
+        let pruned = position(self.pool.read(pruned, known).await?, "events", "position", 1)?;
+        self.pruned.fetch_max(pruned.get(), Ordering::Relaxed);
+        Ok(pruned)
     }
 }
 
@@ -65,10 +72,13 @@ pub(crate) fn newest(mut conn: &AsyncPgConnection, (): ()) -> BoxFuture<'_, Resu
     async move { Ok(event_counter::table.select(event_counter::last).get_result(&mut conn).await?) }.boxed()
 }
 
-async fn pruned(conn: &mut AsyncPgConnection, (): ()) -> Result<i64, Error> {
-    let asked =
-        "SELECT coalesce((SELECT min(position) - 1 FROM events), last) AS position FROM event_counter";
-    let row: PositionRow = Prepared(diesel::sql_query(asked)).get_result(conn).await?;
+/// Before the first event that is there, of those after what is `known` to be gone; they go in their order.
+async fn pruned(conn: &mut AsyncPgConnection, known: i64) -> Result<i64, Error> {
+    let asked = diesel::sql_query(
+        "SELECT coalesce((SELECT min(position) - 1 FROM events WHERE position > $1), last) AS position \
+             FROM event_counter",
+    );
+    let row: PositionRow = PlannedAnew(asked.bind::<BigInt, _>(known)).get_result(conn).await?;
     Ok(row.position)
 }
 

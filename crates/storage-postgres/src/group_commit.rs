@@ -108,8 +108,11 @@ impl GroupCommit {
         }
     }
 
-    /// One create, in a statement of its own.
+    /// One create, in a statement of its own, unless whoever asked has given up meanwhile.
     async fn once(&self, own: Option<Pool>, ((new, commit), answer): Waiting) {
+        if answer.is_closed() {
+            return;
+        }
         let outcome = self.transaction(own, &Once(Write::Create(new), commit)).await;
         tell([answer], [outcome.map_err(UserRepositoryError::from)]);
     }

@@ -1,5 +1,5 @@
 //! Who publishes: whoever holds an advisory lock, on a connection of its own, which the server takes back when
-//! that connection ends, however it does.
+//! that connection ends, however it does; and when nothing is heard on it for some seconds.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,15 @@ const KEY: i64 = 0x72_656c_6179;
 
 /// How long the server may take to answer before the lead counts as lost.
 const ANSWER: Duration = Duration::from_secs(2);
+
+/// Has the server end a session on which whoever leads asks nothing for five seconds, as one that is frozen does, and
+/// one whose machine is gone with an answer on its way. What an older server does not know is left.
+const SILENT: &str = "SELECT set_config('tcp_user_timeout', '5s', false), \
+     set_config('idle_session_timeout', '5s', false) \
+     WHERE current_setting('server_version_num')::int >= 140000";
+
+/// The same for a transaction in a session that belongs to a proxy.
+const SILENT_TRANSACTION: &str = "SET LOCAL idle_in_transaction_session_timeout = '5s'";
 
 /// Asks for the lock, again and again, on one connection.
 #[derive(Clone)]
@@ -55,14 +64,16 @@ impl Candidate {
     async fn try_lock(&self, conn: &mut AsyncPgConnection) -> Result<bool, Error> {
         if !self.connector.is_by_transaction() {
             check_takes_writes(conn).await?;
-            return Ok(ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await?);
+            let taken = ask(conn, "SELECT pg_try_advisory_lock($1) AS answer").await?;
+            if taken {
+                conn.batch_execute(SILENT).await?;
+            }
+            return Ok(taken);
         }
         conn.batch_execute("BEGIN").await?;
         check_takes_writes(conn).await?;
         let taken = ask(conn, "SELECT pg_try_advisory_xact_lock($1) AS answer").await?;
-        if !taken {
-            conn.batch_execute("ROLLBACK").await?;
-        }
+        conn.batch_execute(if taken { SILENT_TRANSACTION } else { "ROLLBACK" }).await?;
         Ok(taken)
     }
 }

@@ -2,6 +2,7 @@
 
 use async_trait::async_trait;
 use chrono::{DateTime, Utc};
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Timestamptz};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
@@ -14,7 +15,7 @@ use crate::lead::Candidate;
 use crate::planned_anew::PlannedAnew;
 use crate::pool::Pool;
 use crate::prepared::Prepared;
-use crate::schema::{event_mark, events as table, events_set_aside};
+use crate::schema::{event_counter, event_mark, events as table, events_set_aside};
 use crate::transaction::Unit;
 
 /// The outbox on PostgreSQL.
@@ -120,7 +121,8 @@ impl Unit for Mark {
             kept.on_conflict_do_nothing().execute(conn).await?;
         }
         let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
-        let behind = event_mark::table.filter(behind);
+        let is_there = exists(event_counter::table.filter(event_counter::last.ge(up_to.get())));
+        let behind = event_mark::table.filter(behind.and(is_there));
         Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn).await?;
         Ok(())
     }

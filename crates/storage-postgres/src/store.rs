@@ -21,6 +21,9 @@ use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list,
 /// How long a health check waits for a connection, and for an answer.
 const HEALTH: Duration = Duration::from_secs(2);
 
+/// How many connections those have who run beside requests.
+const BESIDE: usize = 2;
+
 /// How many users are found, and how many pages read, by one statement at the most.
 const FINDS: usize = 64;
 const PAGES: usize = 16;
@@ -42,7 +45,10 @@ pub struct Postgres {
     finds: Batched<UserId, Option<User>>,
     pages: Batched<UserQuery, Page<User>>,
     creates: GroupCommit,
-    /// One connection beside the pool, so that a health check never waits behind requests.
+    /// Two connections beside the pool, one for whoever numbers events and one for whoever publishes and forgets them,
+    /// so that those never wait behind requests.
+    beside: Pool,
+    /// One more, so that neither does a health check.
     probe: Pool,
     exports: Exports,
 }
@@ -64,6 +70,7 @@ impl Postgres {
             pipelines,
             creates: GroupCommit::new(Pools::new(pool.clone(), &connector, config.pool_wait)),
             pool,
+            beside: Pool::new(connector.clone(), BESIDE, config.pool_wait)?,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
             exports: Exports::of_pool(config.pool_size, config.pool_wait, &connector),
             direct: Connector::direct(&config)?,
@@ -87,7 +94,7 @@ impl Postgres {
         migrations::check(&self.direct).await
     }
 
-    /// Measures how its connections are; not the one of health checks.
+    /// Measures how its connections are; not those beside the pool.
     pub fn measure(&self) {
         self.pool.measure();
     }
@@ -108,14 +115,16 @@ impl Postgres {
     pub fn events(&self) -> PgEvents {
         PgEvents {
             pool: self.pool.clone(),
+            beside: self.beside.clone(),
             pipelines: self.pipelines.clone(),
             is_first: Arc::new(true.into()),
+            pruned: Arc::default(),
         }
     }
 
     /// How far the events in this database were told to others.
     pub fn outbox(&self) -> PgOutbox {
-        PgOutbox { pool: self.pool.clone(), candidate: Candidate::new(self.direct.clone()) }
+        PgOutbox { pool: self.beside.clone(), candidate: Candidate::new(self.direct.clone()) }
     }
 }
 
