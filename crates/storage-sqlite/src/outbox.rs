@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use async_trait::async_trait;
+use diesel::dsl::exists;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 use roster_domain::ports::{EventLogError, Lead, Outbox, SetAside, Unpublished};
@@ -14,7 +15,7 @@ use crate::lead::SqliteLead;
 use crate::limited::Limited;
 use crate::prepared::Prepared;
 use crate::readers::Readers;
-use crate::schema::{event_mark, events as table, events_set_aside};
+use crate::schema::{event_counter, event_mark, events as table, events_set_aside};
 use crate::writer::Writer;
 
 /// The outbox in a SQLite file.
@@ -149,7 +150,8 @@ fn mark(
             .execute(conn)?;
     }
     let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
-    let behind = event_mark::table.filter(behind);
+    let is_there = exists(event_counter::table.filter(event_counter::last.ge(up_to.get())));
+    let behind = event_mark::table.filter(behind.and(is_there));
     Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn)?;
     Ok(())
 }

@@ -65,4 +65,4 @@ diesel::table! {
     }
 }
 
-diesel::allow_tables_to_appear_in_same_query!(events, event_mark);
+diesel::allow_tables_to_appear_in_same_query!(events, event_counter, event_mark);

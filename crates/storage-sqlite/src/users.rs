@@ -24,6 +24,9 @@ pub struct SqliteUsers {
     pub(crate) exports: Exports,
 }
 
+/// How many e-mails one statement asks for: SQLite takes some 32,000 values.
+const MOST_EMAILS: usize = 1_000;
+
 type Result<T, E = UserRepositoryError> = std::result::Result<T, E>;
 
 #[async_trait]
@@ -48,8 +51,13 @@ impl UserRepository for SqliteUsers {
     async fn find_by_emails(&self, emails: &[Email]) -> Result<Vec<User>> {
         let emails: Vec<_> = emails.iter().map(|email| email.as_str().to_owned()).collect();
         let rows = self.readers.read(move |conn| {
-            let with_emails = users::table.filter(users::email.eq_any(emails)).order(users::id);
-            Ok(with_emails.select(UserRow::as_select()).load(conn)?)
+            let mut rows: Vec<UserRow> = Vec::new();
+            for emails in emails.chunks(MOST_EMAILS) {
+                let with_emails = users::table.filter(users::email.eq_any(emails));
+                rows.extend(with_emails.select(UserRow::as_select()).load(conn)?);
+            }
+            rows.sort_unstable_by_key(UserRow::id);
+            Ok(rows)
         });
         Ok(rows.await?.into_iter().map(User::try_from).collect::<Result<_, _>>()?)
     }

@@ -18,7 +18,7 @@ use crate::{Event, Position, Timestamp};
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Takes the lead among all who would publish from this store; `None` where somebody has it. It is given
-    /// up when it is dropped, and when its holder dies, however that happens.
+    /// up when it is dropped, and when its holder dies, however that happens: keep it for as long as you publish.
     async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError>;
 
     /// The mark; [`Position::START`] at first.
@@ -29,7 +29,7 @@ pub trait Outbox: Send + Sync {
 
     /// Moves the mark from where it was found to `up_to`, and keeps with it, in one transaction, which events were set
     /// aside on the way. A mark that is further already stays, and so does one that was [rewound](Self::rewind)
-    /// meanwhile; as does an event that is set aside already.
+    /// meanwhile, or would pass the newest event; as does an event that is set aside already.
     async fn mark_published(
         &self,
         from: Position,

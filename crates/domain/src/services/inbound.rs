@@ -15,6 +15,7 @@ const ATTEMPTS: u32 = 5;
 
 /// What became of an attempt to let an event take effect that somebody brings again until it did.
 #[derive(Debug)]
+#[must_use = "an event that did not take effect is lost where nobody brings it again"]
 pub enum Attempt {
     /// It took effect, now or before.
     Applied(Written<()>),
@@ -71,13 +72,14 @@ impl InboundService {
         match self.apply(event).await {
             Ok(written) => Attempt::Applied(written),
             Err(error @ DomainError::Unavailable { .. }) => Attempt::Held(error),
-            Err(error) if failures + 1 < ATTEMPTS => Attempt::Failed(error),
+            Err(error) if failures.saturating_add(1) < ATTEMPTS => Attempt::Failed(error),
             Err(error) => Attempt::Dead(format!("it failed {ATTEMPTS} times, at last: {}", chain(&error))),
         }
     }
 
     /// Lets those of some events take effect that tell of people whom nobody knows, all at once; each is to be about
     /// another person. What became of each; none where it is left to [`apply`](Self::apply), which also finds out why.
+    #[must_use = "an event without an outcome has not taken effect"]
     pub async fn apply_new(&self, events: &[InboundEvent]) -> Vec<Option<Written<()>>> {
         let unknown = self.unknown(events).await;
         let now = self.clock.now();

@@ -17,6 +17,7 @@ pub struct RelayService {
 
 /// What one call of [`RelayService::relay`] did.
 #[derive(Debug, Default)]
+#[must_use = "it may tell of a failure, or that there is more"]
 #[non_exhaustive]
 pub struct Relayed {
     /// How many events were published.

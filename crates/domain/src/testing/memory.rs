@@ -291,7 +291,7 @@ impl Outbox for InMemory {
         set_aside: Vec<SetAside>,
     ) -> Result<(), EventLogError> {
         let mut state = self.state();
-        if state.published >= from {
+        if state.published >= from && up_to <= state.newest {
             state.published = state.published.max(up_to);
         }
         for one in set_aside {

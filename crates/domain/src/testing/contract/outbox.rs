@@ -67,7 +67,7 @@ async fn the_mark_begins_at_the_start_and_only_moves_on(
 ) {
     recorded(users, events, 5).await;
     assert_eq!(outbox.published().await.unwrap(), Position::START);
-    for (mark, expected) in [(3, 3), (2, 3), (3, 3), (5, 5)] {
+    for (mark, expected) in [(3, 3), (2, 3), (3, 3), (6, 3), (5, 5), (i64::MAX, 5)] {
         published(outbox, mark).await;
         assert_eq!(outbox.published().await.unwrap(), position(expected));
     }
