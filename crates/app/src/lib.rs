@@ -4,6 +4,7 @@
 //! bodies, handlers and routes.
 
 mod access;
+mod asked_once;
 mod background;
 mod bulk;
 mod cli;

@@ -17,6 +17,7 @@ use roster_storage_postgres::{
 };
 use roster_storage_sqlite::{Sqlite, SqliteConfig, SqliteExamination};
 
+use crate::asked_once::AskedOnce;
 use crate::background::OutboxExamination;
 use crate::clock::SystemClock;
 use crate::config::{Config, DatabaseConfig, DatabaseUrl, DirectoryConfig, EventsConfig};
@@ -97,6 +98,7 @@ pub(crate) async fn ports(config: &Config) -> Result<(Ports, Vec<Gauge>), Failur
     let (directory, lookups) = directory(&config.directory, &mut gauges)?;
     let (publisher, source, broker) = broker(&config.events).await?;
     let (users, events, outbox, store) = store(&config.database, &mut gauges).await?;
+    let store = Arc::new(AskedOnce::of(store));
     let health = Health { store, broker, directory: lookups };
     let clock = Arc::new(SystemClock);
     Ok((Ports { users, events, outbox, publisher, source, directory, clock, health }, gauges))

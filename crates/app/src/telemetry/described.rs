@@ -54,6 +54,7 @@ const MEASURED: &[Measured] = &[
         Histogram,
         "How long a connection of a pool was waited for.",
     ),
+    one("roster_log_lines_dropped_total", Counter, "Lines of the log that nobody read in time."),
     one("roster_event_streams", Gauge, "Clients that follow the feed as server-sent events."),
     one("roster_relay_leads", Gauge, "1 where this program publishes events, among all on one database."),
     one("roster_events_unpublished", Gauge, "Events that are yet to be published."),

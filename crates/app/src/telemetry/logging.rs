@@ -2,6 +2,7 @@
 
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::panic::{self, PanicHookInfo};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -17,10 +18,12 @@ use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, Registry, fmt, registry};
 
+use super::patient::Patient;
 use super::plain::Plain;
 use crate::config::{LogConfig, LogFormat};
 
-/// How many lines wait at the most to be written. Whoever has one more to say waits, too.
+/// How many lines wait at the most to be written. Whoever has one more to say waits, too, but for no longer than whoever
+/// reads them may take.
 const WAITING: usize = 4_096;
 
 /// How much of what waits is written at once.
@@ -31,6 +34,9 @@ const GATHERING: Duration = Duration::from_millis(5);
 
 /// Whoever writes what waits; until the end, where there is a log.
 static WRITER: Mutex<Option<WorkerGuard>> = Mutex::new(None);
+
+/// Whether nothing more is to come.
+static IS_ENDING: AtomicBool = AtomicBool::new(false);
 
 /// What the log's lines go to, or spans.
 pub(super) type Sink = Box<dyn Layer<Registry> + Send + Sync>;
@@ -52,6 +58,7 @@ pub(crate) fn start(config: &LogConfig, spans: Option<Sink>) {
 
 /// Writes what is left, as far as that can be done in a second: the program is about to end.
 pub(crate) fn finish() {
+    IS_ENDING.store(true, Ordering::Relaxed);
     drop(WRITER.lock().unwrap_or_else(PoisonError::into_inner).take());
 }
 
@@ -67,7 +74,10 @@ impl Drop for Finished {
 /// Standard error, written to by a thread of its own: a request does not wait until its line is, and lines that
 /// wait are written together.
 fn writer() -> NonBlocking {
-    let standard_error = Gathered(BufWriter::with_capacity(AT_ONCE, io::stderr()));
+    let standard_error = Gathered(BufWriter::with_capacity(
+        AT_ONCE,
+        Patient::of(io::stderr(), || IS_ENDING.load(Ordering::Relaxed)),
+    ));
     let (lines, guard) = NonBlockingBuilder::default()
         .lossy(false)
         .buffered_lines_limit(WAITING)

@@ -4,6 +4,7 @@ mod described;
 pub(crate) mod logging;
 pub(crate) mod metrics;
 mod otlp;
+mod patient;
 mod plain;
 mod traced;
 pub(crate) mod traces;

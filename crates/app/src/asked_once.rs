@@ -1,0 +1,62 @@
+//! What many may want to know at a moment, and is asked once for all of them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use async_trait::async_trait;
+use roster_domain::chain;
+use roster_domain::ports::{HealthCheck, Unhealthy};
+use tokio::sync::Mutex;
+use tokio::time::Instant;
+
+/// How long an answer is good for whoever asks next.
+const FRESH: Duration = Duration::from_millis(100);
+
+/// Whether something is well. Who asks while another does waits for the same answer, and takes no place of others.
+pub(crate) struct AskedOnce {
+    of: Arc<dyn HealthCheck>,
+    last: Mutex<Option<(Instant, Result<(), String>)>>,
+}
+
+impl AskedOnce {
+    pub(crate) fn of(of: Arc<dyn HealthCheck>) -> Self {
+        Self { of, last: Mutex::default() }
+    }
+}
+
+#[async_trait]
+impl HealthCheck for AskedOnce {
+    async fn check(&self) -> Result<(), Unhealthy> {
+        let mut last = self.last.lock().await;
+        let known = last.take().filter(|(at, _)| at.elapsed() < FRESH);
+        let (at, told) = if let Some(known) = known {
+            known
+        } else {
+            let told = self.of.check().await.map_err(|Unhealthy(why)| chain(&*why));
+            (Instant::now(), told)
+        };
+        *last = Some((at, told.clone()));
+        told.map_err(|why| Unhealthy(why.into()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::future::join_all;
+    use roster_domain::ports::MockHealthCheck;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn those_who_ask_at_once_hear_the_same() {
+        let mut check = MockHealthCheck::new();
+        check.expect_check().times(1).return_once(|| Err(Unhealthy("it is away".into())));
+        check.expect_check().times(1).return_once(|| Ok(()));
+        let once = AskedOnce::of(Arc::new(check));
+
+        let told = join_all((0..100).map(|_| once.check())).await;
+        assert!(told.iter().all(|told| told.as_ref().is_err_and(|why| chain(why).contains("it is away"))));
+        tokio::time::advance(FRESH).await;
+        assert!(once.check().await.is_ok() && once.check().await.is_ok());
+    }
+}
