@@ -9,9 +9,8 @@ use futures_core::stream::BoxStream;
 use futures_util::{StreamExt, stream};
 use roster_domain::User;
 use roster_domain::ports::UserRepositoryError;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::columns::UserColumns;
 use crate::connector::Connector;
@@ -19,6 +18,7 @@ use crate::error::Error;
 use crate::pool::Pool;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::turns::Turns;
 
 /// How many users a batch has.
 const BATCH: i64 = 1_000;
@@ -38,8 +38,7 @@ type Batch = Result<Vec<User>, UserRepositoryError>;
 /// theirs.
 #[derive(Clone)]
 pub(crate) struct Exports {
-    turns: Arc<Semaphore>,
-    wait: Duration,
+    turns: Turns,
     begin: Arc<str>,
 }
 
@@ -47,7 +46,7 @@ impl Exports {
     /// At most a quarter of a pool of this size. `wait` is for the end of another export.
     pub(crate) fn of_pool(size: usize, wait: Duration, connector: &Connector) -> Self {
         let begin = format!("{}; {IDLE}", connector.begin(BEGIN)).into();
-        Self { turns: Arc::new(Semaphore::new((size / 4).max(1))), wait, begin }
+        Self { turns: Turns::of_pool(size, wait, "exports"), begin }
     }
 
     /// Begins with the first batch that is asked for. A task of its own reads, one batch ahead, and ends
@@ -77,8 +76,7 @@ impl Exports {
     }
 
     async fn run(&self, pool: &Pool, batches: &mpsc::Sender<Batch>) -> Result<(), Error> {
-        let turn = timeout(self.wait, self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
+        let _turn = self.turns.take().await?;
         let mut conn = pool.begin_by(&self.begin).await?;
         let outcome = send_all(&mut conn, pool, batches).await;
         conn.finish(outcome).await

@@ -63,6 +63,7 @@ mod timeouts;
 mod tls;
 mod transaction;
 mod turnover;
+mod turns;
 mod url;
 mod users;
 mod write;

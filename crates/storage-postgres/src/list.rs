@@ -4,7 +4,8 @@ use diesel::dsl::{IntoBoxed, Select, sql};
 use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
+use diesel::sql_query;
+use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::future::BoxFuture;
 use futures_util::future::try_join_all;
@@ -34,9 +35,23 @@ pub(crate) fn is_usual(query: &UserQuery) -> bool {
     *query == usual
 }
 
+/// The way to users by a name: where there are as many as this, they are not sorted, but found on a walk along the ids.
+const MANY: i64 = 20_000;
+
+/// Along what users are looked for.
+#[derive(Debug, Clone, Copy)]
+enum Along {
+    /// Their ids, past those that are not asked for.
+    Id,
+    /// Their names, to be sorted by their ids. The server would rather walk, as it believes those who have a name to
+    /// be everywhere: where they are all among the newest, that is past everybody else.
+    Name,
+}
+
 /// A page, and how many users there are on all pages, where that is asked.
 pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Page<User>, Error> {
-    let mut page = page(conn, query).await?;
+    let along = along(conn, &query.filter).await?;
+    let mut page = page_along(along, conn, query).await?;
     if query.with_total {
         let count: i64 = matching(&query.filter).count().get_result(conn).await?;
         page.total = Some(count.unsigned_abs());
@@ -44,13 +59,39 @@ pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Res
     Ok(page)
 }
 
-/// A page alone.
+/// What leads to these users sooner.
+async fn along(conn: &mut AsyncPgConnection, filter: &UserFilter) -> Result<Along, Error> {
+    let (None, Some(prefix)) = (&filter.email, &filter.name) else { return Ok(Along::Id) };
+    let some = "SELECT count(*) FROM (SELECT FROM users WHERE name_key >= $1";
+    let mut some = sql_query(some).into_boxed::<Pg>().bind::<Text, _>(prefix.start().to_owned());
+    if let Some(end) = prefix.end() {
+        some = some.sql(" AND name_key < $2").bind::<Text, _>(end);
+    }
+    let some: Count = Prepared(some.sql(format!(" LIMIT {MANY}) AS found"))).get_result(conn).await?;
+    Ok(if some.count < MANY { Along::Name } else { Along::Id })
+}
+
+#[derive(QueryableByName)]
+struct Count {
+    #[diesel(sql_type = BigInt)]
+    count: i64,
+}
+
+/// A page alone, of users whose names are not asked for.
 pub(crate) fn page<'conn>(
+    conn: &'conn AsyncPgConnection,
+    query: &UserQuery,
+) -> BoxFuture<'conn, Result<Page<User>, Error>> {
+    page_along(Along::Id, conn, query)
+}
+
+fn page_along<'conn>(
+    along: Along,
     mut conn: &'conn AsyncPgConnection,
     query: &UserQuery,
 ) -> BoxFuture<'conn, Result<Page<User>, Error>> {
     let query = query.clone();
-    let first = rows(&query);
+    let first = rows(&query, along);
     async move {
         let mut found: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
         let newest = if let [(_, newest), ..] = found[..] {
@@ -58,7 +99,7 @@ pub(crate) fn page<'conn>(
         } else {
             // Nobody tells the position with them. It is read by itself, and before them.
             let newest = events::newest(conn, ()).await?;
-            found = rows(&query).load(&mut conn).await?;
+            found = rows(&query, along).load(&mut conn).await?;
             newest
         };
         let users = found.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
@@ -111,13 +152,19 @@ type Rows =
     Prepared<Limited<IntoBoxed<'static, Select<users::table, (UserColumns, SqlLiteral<BigInt>)>, Pg>>>;
 
 /// One more than the page has, so that it is seen whether there is a next one.
-fn rows(query: &UserQuery) -> Rows {
+fn rows(query: &UserQuery, along: Along) -> Rows {
     let users = matching(&query.filter).select((UserColumns, newest()));
     let users = match (query.order, query.after) {
-        (Order::Ascending, None) => users.order(users::id.asc()),
-        (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())).order(users::id.asc()),
-        (Order::Descending, None) => users.order(users::id.desc()),
-        (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())).order(users::id.desc()),
+        (_, None) => users,
+        (Order::Ascending, Some(id)) => users.filter(users::id.gt(id.get())),
+        (Order::Descending, Some(id)) => users.filter(users::id.lt(id.get())),
+    };
+    // A sum is no key that could be walked along.
+    let users = match (along, query.order) {
+        (Along::Id, Order::Ascending) => users.order(users::id.asc()),
+        (Along::Id, Order::Descending) => users.order(users::id.desc()),
+        (Along::Name, Order::Ascending) => users.order((users::id + 0).asc()),
+        (Along::Name, Order::Descending) => users.order((users::id + 0).desc()),
     };
     Prepared(Limited(users, i64::from(query.limit.get()) + 1))
 }
@@ -148,7 +195,7 @@ mod tests {
         let mut query = UserQuery::default();
         (query.filter.name, query.filter.email) = (NamePrefix::parse("A%").ok(), Email::parse("a@b.c").ok());
         query.after = UserId::new(7);
-        let sql = debug_query::<Pg, _>(&rows(&query)).to_string();
+        let sql = debug_query::<Pg, _>(&rows(&query, Along::Id)).to_string();
         let (_, conditions) = sql.split_once(" WHERE ").unwrap();
         assert_eq!(
             conditions,

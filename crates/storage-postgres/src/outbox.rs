@@ -159,8 +159,9 @@ impl Unit for PruneEvents {
                  SELECT position, time FROM events \
                  WHERE position <= (SELECT published FROM event_mark) ORDER BY position LIMIT $2 \
              ) DELETE FROM events USING oldest WHERE events.position = oldest.position \
-             AND NOT EXISTS (SELECT FROM oldest AS kept WHERE kept.time >= $1 AND kept.position <= oldest.position) \
-             RETURNING events.position",
+             AND oldest.position < coalesce( \
+                 (SELECT min(position) FROM oldest WHERE time >= $1), 9223372036854775807 \
+             ) RETURNING events.position",
         );
         let bound = pruned.bind::<Timestamptz, _>(before.as_datetime()).bind::<BigInt, _>(*limit);
         let pruned: Vec<Pruned> = PlannedAnew(bound).load(conn).await?;

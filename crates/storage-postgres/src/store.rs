@@ -16,6 +16,7 @@ use crate::lead::{Candidate, check_takes_writes};
 use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::pools::Pools;
+use crate::turns::Turns;
 use crate::{PgEvents, PgOutbox, PgUsers, PostgresConfig, SetupError, find, list, migrations};
 
 /// How long a health check waits for a connection, and for an answer.
@@ -50,6 +51,7 @@ pub struct Postgres {
     beside: Pool,
     /// One more, so that neither does a health check.
     probe: Pool,
+    searches: Turns,
     exports: Exports,
 }
 
@@ -72,6 +74,7 @@ impl Postgres {
             pool,
             beside: Pool::new(connector.clone(), BESIDE, config.pool_wait)?,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
+            searches: Turns::of_pool(config.pool_size, config.pool_wait, "searches"),
             exports: Exports::of_pool(config.pool_size, config.pool_wait, &connector),
             direct: Connector::direct(&config)?,
             connector,
@@ -107,6 +110,7 @@ impl Postgres {
             finds: self.finds.clone(),
             pages: self.pages.clone(),
             creates: self.creates.clone(),
+            searches: self.searches.clone(),
             exports: self.exports.clone(),
         }
     }

@@ -25,6 +25,7 @@ use crate::pipelines::Pipelines;
 use crate::pool::Pool;
 use crate::rows::user;
 use crate::schema::users;
+use crate::turns::Turns;
 use crate::write::{Acknowledge, Edit, Edited, Once, Write};
 
 /// The users on PostgreSQL.
@@ -35,6 +36,8 @@ pub struct PgUsers {
     pub(crate) finds: Batched<UserId, Option<User>>,
     pub(crate) pages: Batched<UserQuery, Page<User>>,
     pub(crate) creates: GroupCommit,
+    /// For lists that are no short walk.
+    pub(crate) searches: Turns,
     pub(crate) exports: Exports,
 }
 
@@ -59,6 +62,7 @@ impl UserRepository for PgUsers {
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
         if !list::is_short(query) {
+            let _turn = self.searches.take().await?;
             return Ok(self.pool.read(list::list, query).await?);
         }
         if !list::is_usual(query) {
