@@ -24,13 +24,13 @@ from roster_client.models import (
     HealthStatus,
     ImportUsersReport,
     ListUsersOrder,
-    NewUser,
     Person,
     PersonSaved,
     PersonSavedData,
     Problem,
     ProblemError,
     User,
+    UserCreate,
     UserCreated,
     UserDeleted,
     UserPage,
@@ -51,7 +51,7 @@ def is_problem(answer, status, error):
 
 
 def creates_and_reads():
-    body = NewUser(email=" ADA@example.org ", name="Ada Lovelace")
+    body = UserCreate(email=" ADA@example.org ", name="Ada Lovelace")
     first = create_user.sync_detailed(client=client, body=body, idempotency_key="first")
     ada = first.parsed
     assert first.status_code == HTTPStatus.CREATED and isinstance(ada, User), first
@@ -62,10 +62,10 @@ def creates_and_reads():
     assert again.parsed == ada and again.headers["Idempotency-Replayed"] == "true"
     taken = is_problem(create_user.sync_detailed(client=client, body=body), 400, ProblemError.BUSINESS_RULE)
     assert taken.message == "Email already exists"
-    other = NewUser(email="other@example.org", name="Other")
+    other = UserCreate(email="other@example.org", name="Other")
     reused = create_user.sync_detailed(client=client, body=other, idempotency_key="first")
     is_problem(reused, 422, ProblemError.IDEMPOTENCY_KEY_REUSED)
-    broken = create_user.sync_detailed(client=client, body=NewUser(email="ada", name="A"))
+    broken = create_user.sync_detailed(client=client, body=UserCreate(email="ada", name="A"))
     fields = [error.field for error in is_problem(broken, 422, ProblemError.VALIDATION).errors]
     assert fields == ["email", "name"], fields
 
@@ -83,12 +83,12 @@ def changes(ada):
     assert (king.parsed.name, king.parsed.version, king.headers["ETag"]) == ("Ada King", 2, '"2"'), king
     late = update_user.sync_detailed(ada.id, client=client, body=patch, if_match='"1"')
     is_problem(late, 412, ProblemError.PRECONDITION_FAILED)
-    back = replace_user.sync(ada.id, client=client, body=NewUser(email=ada.email, name=ada.name))
+    back = replace_user.sync(ada.id, client=client, body=UserCreate(email=ada.email, name=ada.name))
     assert (back.name, back.version) == (ada.name, 3)
 
 
 def deletes():
-    gone = create_user.sync(client=client, body=NewUser(email="gone@example.org", name="Gone"))
+    gone = create_user.sync(client=client, body=UserCreate(email="gone@example.org", name="Gone"))
     late = delete_user.sync_detailed(gone.id, client=client, if_match='"7"')
     is_problem(late, 412, ProblemError.PRECONDITION_FAILED)
     answer = delete_user.sync_detailed(gone.id, client=client, if_match='"1"')
@@ -105,7 +105,8 @@ def looks_people_up():
 
 
 def imports_and_exports():
-    lines = "email,name\nimported@example.org,Imported\nada@example.org,Ada Again\n"
+    users = [("imported@example.org", "Imported"), ("ada@example.org", "Ada Again")]
+    lines = "".join(json.dumps({"email": email, "name": name}) + "\n" for email, name in users)
 
     def load(**options):
         told = import_users.sync(client=client, body=File(payload=BytesIO(lines.encode())), **options)

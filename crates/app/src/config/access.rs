@@ -55,6 +55,11 @@ impl AccessConfig {
     const JWT_AUDIENCE: &'static str = "--jwt-audience (ROSTER_JWT_AUDIENCE)";
     const ALLOW_ANONYMOUS: &'static str = "--allow-anonymous (ROSTER_ALLOW_ANONYMOUS)";
 
+    /// Whether a request needs a credential.
+    pub(crate) fn asks_for_credentials(&self) -> bool {
+        self.tokens_file.is_some() || self.jwks.is_some()
+    }
+
     /// Whether these settings go together, on the address that is served.
     ///
     /// # Errors
@@ -62,7 +67,7 @@ impl AccessConfig {
     /// The setting that is wrong, or is missing.
     pub(crate) fn check(&self, listen: SocketAddr, listens: &'static str) -> Result<(), Failure> {
         let wrong = |setting, why: &str| Err(Failure::setting(setting, anyhow!("{why}")));
-        let is_open = self.tokens_file.is_none() && self.jwks.is_none();
+        let is_open = !self.asks_for_credentials();
         match (&self.jwks, &self.jwt_issuer, &self.jwt_audience) {
             (Some(_), None, _) => {
                 return wrong(Self::JWT_ISSUER, "is needed with --jwks: whose JWTs to take");

@@ -4,8 +4,9 @@ use actix_web::body;
 use actix_web::http::Method;
 use actix_web::http::header::{self, HeaderMap};
 use actix_web::{HttpRequest, HttpResponse, web};
+use metrics::counter;
 use roster_domain::services::FeedPage;
-use roster_domain::{Event, FeedLimit, InboundEvent, Position, Violation, Violations};
+use roster_domain::{Event, FeedLimit, InboundEvent, Position, Violation, Violations, Written};
 use serde_json::value::RawValue;
 
 use super::BASE_PATH;
@@ -74,7 +75,11 @@ async fn take(
     Json(InboundRequest(events)): Json<InboundRequest>,
 ) -> Result<HttpResponse, ApiError> {
     for event in &events {
-        services.inbound.apply(event).await?;
+        let outcome = match services.inbound.apply(event).await? {
+            Written::Now(()) => "applied",
+            Written::Before(()) => "repeated",
+        };
+        counter!("roster_inbound_events_total", "outcome" => outcome).increment(1);
     }
     Ok(HttpResponse::Accepted().finish())
 }
@@ -118,7 +123,8 @@ fn answer(page: &FeedPage, asked: &FeedRequest) -> HttpResponse {
     response.insert_header((header::CONTENT_TYPE, BATCH));
     response.insert_header((header::VARY, "accept"));
     if let Some(last) = page.events.last().filter(|_| page.more) {
-        let link = asked.parameters.next(&format!("{BASE_PATH}/events"), &last.position.to_string());
+        let link =
+            asked.parameters.next(&format!("{BASE_PATH}/events"), &["limit"], &last.position.to_string());
         response.insert_header((header::LINK, link));
     }
     response.body(render(&page.events))

@@ -26,7 +26,7 @@ impl ListRequest {
 
     /// The link to the page at `cursor`, with all that this page was asked with.
     pub(super) fn link(&self, path: &str, cursor: &str) -> String {
-        self.parameters.next(path, cursor)
+        self.parameters.next(path, &["limit", "order", "count", "name", "email"], cursor)
     }
 
     fn parse(query: &str) -> Result<Self, ApiError> {

@@ -103,7 +103,7 @@ async fn delete(
 
 /// The body of a `POST`, and of a `PUT`, which replaces both members.
 #[derive(ToSchema)]
-#[schema(as = NewUser)]
+#[schema(as = UserCreate)]
 pub(super) struct CreateUserRequest {
     #[schema(schema_with = rules::new_email)]
     email: Member,

@@ -20,7 +20,7 @@ use tracing::{info, warn};
 
 use crate::access::Gatekeeper;
 use crate::background::Background;
-use crate::config::{Config, DatabaseUrl, HttpConfig, LimitsConfig};
+use crate::config::{Config, HttpConfig, LimitsConfig};
 use crate::failure::Failure;
 use crate::http::{self, CrossOrigin, Lifecycle, Limits, Patience, Shared, Streams};
 use crate::runtime::runtime;
@@ -122,7 +122,7 @@ async fn run(config: Config, telemetry: &Telemetry) -> Result<(), Failure> {
         .run();
     let end = Ending { server: server.handle(), door, connections, patience: grace.min(keep_alive) };
     let stop = tokio::spawn(stop_when_told(signals, end, lifecycle));
-    greet(address, ops_address, &config.database.url);
+    greet(address, ops_address, &config);
     server.await.context("the server failed")?;
     background.stop(FLUSH).await;
     if let Some(ops) = ops {
@@ -158,14 +158,16 @@ fn bind(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Says where the program is to be found, where its data are, and what to try first.
-fn greet(address: SocketAddr, ops: Option<SocketAddr>, database: &DatabaseUrl) {
+fn greet(address: SocketAddr, ops: Option<SocketAddr>, config: &Config) {
     let say = |line: String| tell(io::stdout(), &line);
     say(format!("Roster listens on http://{address}"));
     if let Some(ops) = ops {
         say(format!("Health and measurements are at http://{ops}"));
     }
-    say(format!("Users are kept in {database}"));
-    say(format!("Try: curl -i http://{address}/api/v1/users --json '{FIRST_USER}'"));
+    say(format!("Users are kept in {}", config.database.url));
+    let credential =
+        if config.access.asks_for_credentials() { "-H 'Authorization: Bearer …' " } else { "" };
+    say(format!("Try: curl -i http://{address}/api/v1/users {credential}--json '{FIRST_USER}'"));
 }
 
 /// Tells everyone, once the program is told to stop; a second time, it ends at once.

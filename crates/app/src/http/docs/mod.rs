@@ -6,9 +6,11 @@ use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use actix_web::http::header;
-use actix_web::{HttpResponse, web};
+use actix_web::web::{self, Bytes};
+use actix_web::{HttpRequest, HttpResponse};
 use utoipa_swagger_ui::Config;
 
+use super::middleware::coding::Fixed;
 use super::middleware::security_headers::Policy;
 use super::problem::error::ApiError;
 
@@ -30,35 +32,56 @@ pub(super) fn routes(config: &mut web::ServiceConfig) {
         );
 }
 
-async fn page() -> HttpResponse {
-    html(PAGE, Policy::Explorer)
+async fn page(request: HttpRequest) -> HttpResponse {
+    static WRITTEN: LazyLock<Fixed> = LazyLock::new(|| Fixed::text(PAGE));
+    html(&WRITTEN, Policy::Explorer, &request)
 }
 
-async fn problems() -> HttpResponse {
-    static RENDERED: LazyLock<String> = LazyLock::new(problems::render);
-    html(RENDERED.as_str(), Policy::Page)
+async fn problems(request: HttpRequest) -> HttpResponse {
+    static RENDERED: LazyLock<Fixed> = LazyLock::new(|| Fixed::text(problems::render()));
+    html(&RENDERED, Policy::Page, &request)
 }
 
-async fn asset(file: web::Path<String>) -> Result<HttpResponse, ApiError> {
-    let (content_type, body) = match file.as_str() {
-        "start.js" => ("text/javascript; charset=utf-8".to_owned(), Cow::Borrowed(START.as_bytes())),
-        name => vendored(name).ok_or_else(|| ApiError::NoSuchRoute(format!("/docs/assets/{file}")))?,
-    };
+async fn asset(file: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
+    static FILES: LazyLock<Vec<File>> = LazyLock::new(files);
+    let known = FILES.iter().find(|known| known.name == *file);
+    let File { content_type, body, .. } =
+        known.ok_or_else(|| ApiError::NoSuchRoute(request.path().to_owned()))?;
     let mut response = HttpResponse::Ok();
-    response.insert_header((header::CONTENT_TYPE, content_type));
-    Ok(response.insert_header((header::CACHE_CONTROL, "public, max-age=3600")).body(body.into_owned()))
+    response.insert_header((header::CONTENT_TYPE, content_type.as_str()));
+    response.insert_header((header::CACHE_CONTROL, "public, max-age=3600"));
+    Ok(body.respond(&mut response, request.headers()))
 }
 
-/// A file of Swagger UI, with its media type.
-fn vendored(name: &str) -> Option<(String, Cow<'static, [u8]>)> {
-    let known = ASSETS.iter().find(|known| **known == name)?;
-    let file = utoipa_swagger_ui::serve(known, Config::from("/openapi.json").into()).ok()??;
-    Some((file.content_type, file.bytes))
+/// A file of a page.
+struct File {
+    name: &'static str,
+    content_type: String,
+    body: Fixed,
 }
 
-fn html(page: &'static str, policy: Policy) -> HttpResponse {
+fn files() -> Vec<File> {
+    let (name, content_type) = ("start.js", "text/javascript; charset=utf-8".to_owned());
+    let ours = File { name, content_type, body: Fixed::text(START) };
+    ASSETS.iter().filter_map(|name| vendored(name)).chain([ours]).collect()
+}
+
+/// A file of Swagger UI.
+fn vendored(name: &'static str) -> Option<File> {
+    let file = utoipa_swagger_ui::serve(name, Config::from("/openapi.json").into()).ok()??;
+    let bytes = match file.bytes {
+        Cow::Borrowed(bytes) => Bytes::from_static(bytes),
+        Cow::Owned(bytes) => bytes.into(),
+    };
+    let is_picture = file.content_type.starts_with("image/");
+    let body = if is_picture { Fixed::picture(bytes) } else { Fixed::text(bytes) };
+    Some(File { name, content_type: file.content_type, body })
+}
+
+fn html(page: &Fixed, policy: Policy, request: &HttpRequest) -> HttpResponse {
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, "text/html; charset=utf-8"));
     response.insert_header((header::CONTENT_SECURITY_POLICY, policy.to_header_value()));
-    response.insert_header((header::CACHE_CONTROL, "no-cache")).body(page)
+    response.insert_header((header::CACHE_CONTROL, "no-cache"));
+    page.respond(&mut response, request.headers())
 }

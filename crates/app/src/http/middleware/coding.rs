@@ -38,6 +38,43 @@ pub(in crate::http) fn respond(
     response
 }
 
+/// A body that is always the same, and compressed once.
+pub(in crate::http) struct Fixed {
+    plain: Bytes,
+    compressed: Option<Bytes>,
+}
+
+impl Fixed {
+    /// Text, for which that pays.
+    pub(in crate::http) fn text(plain: impl Into<Bytes>) -> Self {
+        let plain = plain.into();
+        let compressed = whole(&plain).ok().map(Bytes::from);
+        Self { plain, compressed }
+    }
+
+    /// Something that is compressed in its own way.
+    pub(in crate::http) fn picture(plain: impl Into<Bytes>) -> Self {
+        Self { plain: plain.into(), compressed: None }
+    }
+
+    /// The answer with it, to a request with these headers.
+    pub(in crate::http) fn respond(
+        &self,
+        response: &mut HttpResponseBuilder,
+        headers: &HeaderMap,
+    ) -> HttpResponse {
+        match &self.compressed {
+            Some(compressed) if prefers_gzip(headers) => {
+                response.insert_header((header::CONTENT_ENCODING, "gzip"));
+                let mut response = response.body(compressed.clone());
+                vary(response.headers_mut(), "accept-encoding");
+                response
+            }
+            _ => response.body(self.plain.clone()),
+        }
+    }
+}
+
 /// Whether answers are compressed, to who sent a request.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct Compression {

@@ -110,6 +110,8 @@ fn event_in(kind: &str, members: &[&str]) -> Object {
         .property("type", exactly(kind))
         .property("time", rules::or_null(text("When it happened.").format(Some(rules::date_time()))))
         .property("datacontenttype", rules::or_null(text("What `data` is: JSON.").pattern(Some(JSON))))
+        .property("traceparent", text("Which trace it is part of (W3C Trace Context)."))
+        .property("tracestate", text("What goes with the `traceparent`."))
         .property("data", data.schema_type(Type::Object));
     ["specversion", "id", "source", "type", "data"].into_iter().fold(event, ObjectBuilder::required).build()
 }

@@ -17,11 +17,12 @@ mod tests;
 
 use std::sync::LazyLock;
 
-use actix_web::{HttpResponse, web};
+use actix_web::{HttpRequest, HttpResponse, web};
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{Info, OpenApi, OpenApiBuilder};
 
+use super::middleware::coding::Fixed;
 use super::{Ops, problem};
 
 /// What holds for all operations.
@@ -29,7 +30,8 @@ const DESCRIPTION: &str = "\
 Users over REST, and a feed of what happens to them.
 
 Every path also answers with a trailing slash. `HEAD` is answered wherever `GET` is, without the body; \
-`OPTIONS` is answered with 204 and `Allow`, as is, with 405, a method that a resource does not take. \
+`OPTIONS` of whoever is let in is answered with 204 and `Allow`, as is, with 405, a method that a resource does not \
+take. \
 Every error is a `Problem`; its `type` leads to [what it means](/docs/problems). \
 Members of a request other than those named are ignored, and of parameters that stand twice the last counts. \
 Long answers without an `ETag` are compressed for clients that would rather have gzip.";
@@ -42,14 +44,15 @@ const TAGS: [(&str, &str); 4] = [
 ];
 
 pub(super) fn routes(config: &mut web::ServiceConfig, ops: Ops) {
-    let get = move || async move {
-        static WHOLE: LazyLock<String> = LazyLock::new(render);
-        static WITHOUT_OPS: LazyLock<String> = LazyLock::new(|| text_of(&document(Ops::Elsewhere)));
+    let get = move |request: HttpRequest| async move {
+        static WHOLE: LazyLock<Fixed> = LazyLock::new(|| Fixed::text(render()));
+        static WITHOUT_OPS: LazyLock<Fixed> =
+            LazyLock::new(|| Fixed::text(text_of(&document(Ops::Elsewhere))));
         let document = match ops {
             Ops::Here => &WHOLE,
             Ops::Elsewhere => &WITHOUT_OPS,
         };
-        HttpResponse::Ok().content_type("application/json").body(document.as_str())
+        document.respond(HttpResponse::Ok().content_type("application/json"), request.headers())
     };
     config.service(web::resource("/openapi.json").route(web::get().to(get)).route(web::head().to(get)));
 }

@@ -29,7 +29,7 @@ pub(super) fn paths(paths: &mut Paths) {
         operation("createUser", TAG, "Create a user")
             .needing(Scope::UsersWrite)
             .taking(&["Idempotency-Key"])
-            .body([("application/json", content("NewUser", Some(ada())))])
+            .body([("application/json", content("UserCreate", Some(ada())))])
             .answering(201, created().header_ref("Idempotency-Replayed", header("Idempotency-Replayed")))
             .failing(&BODY)
             .failing(&[Code::BusinessRule, Code::Conflict, Code::IdempotencyKeyReused, Code::NotAcceptable]),
@@ -78,7 +78,7 @@ pub(super) fn paths(paths: &mut Paths) {
             .needing(Scope::UsersWrite)
             .about("What changes nothing leaves the version as it was.")
             .taking(&["UserId", "If-Match", "If-None-Match"])
-            .body([("application/json", content("NewUser", Some(ada())))])
+            .body([("application/json", content("UserCreate", Some(ada())))])
             .answering(200, tagged("The user, as it is now"))
             .failing(&BODY)
             .failing(&WRITE),

@@ -23,10 +23,13 @@ impl Query {
         named.next().map(|(_, value)| value.as_str())
     }
 
-    /// The link to the page that begins `after` something, with all else that this page was asked with.
-    pub(in crate::http) fn next(&self, path: &str, after: &str) -> String {
+    /// The link to the page that begins `after` something, with all else that this page was asked with: what is `known`,
+    /// as a client may ask with much that is not.
+    pub(in crate::http) fn next(&self, path: &str, known: &[&str], after: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.0.iter().filter(|(name, _)| name != "after"));
+        for name in known {
+            query.extend_pairs(self.value(name).map(|value| (name, value)));
+        }
         query.append_pair("after", after);
         format!("<{path}?{}>; rel=\"next\"", query.finish())
     }
