@@ -20,6 +20,7 @@ suite![
 const DOMAIN_CLOSURE: &[&str] = &[
     "async-trait",
     "autocfg",
+    "base64",
     "chrono",
     "futures-core",
     "itoa",

@@ -1,5 +1,9 @@
 //! What others tell us, as it comes.
 
+use std::borrow::Cow;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use chrono::DateTime;
 use serde_json::{Map, Value};
 
@@ -58,9 +62,9 @@ fn change(event: &Map<String, Value>) -> Result<InboundChange, Violations> {
     let mut broken = Violations::default();
     match (broken.take(required(event, "type")), broken.take(data(event))) {
         (Some(event_type), Some(data)) => {
-            let email = required(data, "email").and_then(Email::parse);
+            let email = required(&data, "email").and_then(Email::parse);
             let name =
-                || required(data, "name").and_then(Name::parse).map_err(|broken| broken.within("data"));
+                || required(&data, "name").and_then(Name::parse).map_err(|broken| broken.within("data"));
             InboundChange::from_parsed(event_type, email.map_err(|broken| broken.within("data")), name)
         }
         _ => Err(broken),
@@ -73,12 +77,20 @@ fn trace(event: &Map<String, Value>) -> Option<TraceContext> {
     TraceContext::parse(text("traceparent")?, text("tracestate"))
 }
 
-fn data(event: &Map<String, Value>) -> Result<&Map<String, Value>, Violations> {
+fn data(event: &Map<String, Value>) -> Result<Cow<'_, Map<String, Value>>, Violations> {
     match event.get("data") {
-        Some(Value::Object(data)) => Ok(data),
-        None | Some(Value::Null) => Err(Violation::required("data").into()),
+        Some(Value::Object(data)) => Ok(Cow::Borrowed(data)),
+        None | Some(Value::Null) => encoded_data(event).map(Cow::Owned),
         Some(_) => Err(Violation::wrong_type("data", "an object").into()),
     }
+}
+
+/// What a sender sends who has its data as bytes (JSON Event Format for `CloudEvents` 1.0 §3.1).
+fn encoded_data(event: &Map<String, Value>) -> Result<Map<String, Value>, Violations> {
+    let encoded = optional(event, "data_base64")?.ok_or_else(|| Violation::required("data"))?;
+    let bytes = STANDARD.decode(encoded).ok();
+    let data = bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok());
+    Ok(data.ok_or_else(|| Violation::wrong_type("data_base64", "an object of JSON, in Base64"))?)
 }
 
 /// A member's text, which has to be there.
@@ -130,6 +142,26 @@ mod tests {
     fn broken(event: &Value) -> Vec<String> {
         let broken = InboundEvent::from_cloudevent(event).unwrap_err();
         broken.iter().map(|one| format!("{}: {}", one.field, one.message)).collect()
+    }
+
+    #[test]
+    fn data_may_be_bytes_in_base64() {
+        let event = |encoded: Value| {
+            let mut event = saved();
+            let data = event.as_object_mut().unwrap().remove("data").unwrap();
+            let encoded = if encoded.is_null() { json!(STANDARD.encode(data.to_string())) } else { encoded };
+            event["data_base64"] = encoded;
+            InboundEvent::from_cloudevent(&event)
+        };
+        assert_eq!(event(Value::Null), InboundEvent::from_cloudevent(&saved()));
+        for encoded in [json!("!"), json!(""), json!(STANDARD.encode("[1]")), json!(1), json!({})] {
+            let broken = event(encoded.clone()).unwrap_err();
+            assert_eq!(
+                broken.iter().map(|rule| &*rule.field).collect::<Vec<_>>(),
+                ["data_base64"],
+                "{encoded}"
+            );
+        }
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub(super) fn paths(paths: &mut Paths) {
         "/api/v1/events",
         operation("sendEvents", TAG, "Tell of events in the directory")
             .needing(Scope::EventsWrite)
-            .about("Each takes effect once, by its `source` and `id`, however often it is sent. A batch is checked whole before any of it takes effect; of the rules that it breaks, the first hundred are told. Where an event has a `traceparent` (W3C Trace Context), what it brings about is part of that trace.")
+            .about("Each takes effect once, by its `source` and `id`, however often it is sent. A batch is checked whole before any of it takes effect; of the rules that it breaks, the first hundred are told. Data that a sender has as bytes may be `data_base64`. Where an event has a `traceparent` (W3C Trace Context), what it brings about is part of that trace.")
             .body([
                 (STRUCTURED, content("InboundEvent", Some(grace()))),
                 (BATCH, list("InboundEvent", Some(json!([grace()])))),

@@ -27,9 +27,10 @@ impl Query {
     /// as a client may ask with much that is not.
     pub(in crate::http) fn next(&self, path: &str, known: &[&str], after: &str) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
-        for name in known {
-            query.extend_pairs(self.value(name).map(|value| (name, value)));
-        }
+        let last = |known: &&str| self.0.iter().rposition(|(name, _)| name == known);
+        let mut asked: Vec<_> = known.iter().filter_map(last).collect();
+        asked.sort_unstable();
+        query.extend_pairs(asked.into_iter().filter_map(|nth| self.0.get(nth)));
         query.append_pair("after", after);
         format!("<{path}?{}>; rel=\"next\"", query.finish())
     }
