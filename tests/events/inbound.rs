@@ -207,6 +207,8 @@ async fn an_event_that_stands_twice_in_a_batch_takes_effect_once(roster: Roster)
     let events = [saved("1", "ada", "Ada"), removed("2", "ada"), saved("1", "ada", "Ada")];
     tell_all(&roster, &events).await.empty(202);
     assert_eq!(people(&roster).await, []);
+    let counted = &roster.measured().await["roster_inbound_events_total"];
+    assert_eq!(["applied", "repeated"].map(|outcome| counted.sum(&[("outcome", outcome)])), [2.0, 1.0]);
 }
 
 /// Seen to fail where the good events of a batch were taken and the bad one was passed over.

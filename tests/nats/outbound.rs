@@ -114,10 +114,10 @@ async fn an_event_that_the_broker_refuses_is_set_aside_and_holds_up_no_other(
     assert!(exit.stderr.contains("maximum"), "the reason is told: {}", exit.stderr);
 
     let doctor = ["doctor", "--listen", "127.0.0.1:0", "--database-url", database.url()];
-    let examined = Program::with(doctor).run().await;
+    let examined = Program::with(doctor).and(["--nats-url", nats.url()]).run().await;
     let told = examined.stdout.lines().find(|line| line.starts_with("warning  events: "));
     let told = told.unwrap_or_else(|| panic!("nothing is told of it: {examined:?}"));
-    for part in ["none of 3 waits", "1 were set aside", "position 2", "maximum", "republish --after 1"] {
+    for part in ["none of 3 waits", "refused them: 1,", "position 2", "maximum", "republish --after 1"] {
         assert!(told.contains(part), "{part} in {told}");
     }
 }

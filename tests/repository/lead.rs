@@ -86,7 +86,7 @@ async fn a_lead_of_whom_nothing_is_heard_goes_to_another(proxied: Proxied) {
         let began = Instant::now();
         let mut next = lead(&outbox(&proxied)).await;
         let took = began.elapsed();
-        assert!(took < in_time(Duration::from_secs(6)), "{took:?}");
+        assert!(took < in_time(Duration::from_secs(8)), "{took:?}");
         assert!(!silent.is_held().await && next.is_held().await);
     }
 }

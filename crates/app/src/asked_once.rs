@@ -42,21 +42,35 @@ impl HealthCheck for AskedOnce {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::future::join_all;
-    use roster_domain::ports::MockHealthCheck;
+    use tokio::time::sleep;
 
     use super::*;
 
+    /// Away the first time that it is asked.
+    #[derive(Default)]
+    struct Slow(AtomicUsize);
+
+    #[async_trait]
+    impl HealthCheck for Slow {
+        async fn check(&self) -> Result<(), Unhealthy> {
+            sleep(Duration::from_secs(1)).await;
+            let nth = self.0.fetch_add(1, Ordering::Relaxed);
+            if nth == 0 { Err(Unhealthy("it is away".into())) } else { Ok(()) }
+        }
+    }
+
     #[tokio::test(start_paused = true)]
     async fn those_who_ask_at_once_hear_the_same() {
-        let mut check = MockHealthCheck::new();
-        check.expect_check().times(1).return_once(|| Err(Unhealthy("it is away".into())));
-        check.expect_check().times(1).return_once(|| Ok(()));
-        let once = AskedOnce::of(Arc::new(check));
+        let slow = Arc::new(Slow::default());
+        let once = AskedOnce::of(slow.clone());
 
         let told = join_all((0..100).map(|_| once.check())).await;
         assert!(told.iter().all(|told| told.as_ref().is_err_and(|why| chain(why).contains("it is away"))));
         tokio::time::advance(FRESH).await;
         assert!(once.check().await.is_ok() && once.check().await.is_ok());
+        assert_eq!(slow.0.load(Ordering::Relaxed), 2);
     }
 }

@@ -112,7 +112,8 @@ pub(crate) async fn examinations(config: &Config) -> Vec<Examined> {
     let mut examinations = vec![store_to_examine(&config.database)];
     // Where they cannot be had, the look at the store tells why.
     if let Ok((events, outbox)) = events_there(&config.database).await {
-        examinations.push(Ok(Box::new(OutboxExamination { events, outbox })));
+        let are_told = config.events.nats_url.is_some();
+        examinations.push(Ok(Box::new(OutboxExamination { events, outbox, are_told })));
     }
     examinations.push(broker_to_examine(&config.events).await);
     examinations.push(directory_to_examine(&config.directory));

@@ -13,11 +13,14 @@ use crate::write::{Once, Write};
 /// How many creates share a transaction at the most.
 const BATCH: usize = 1_000;
 
+/// How many wait in vain, one after the other, before the rest need not.
+const MOST_IN_VAIN: usize = 3;
+
 pub(crate) type Outcome = Result<Written<User>, UserRepositoryError>;
 
 /// Creates in the order that is asked, as many as follow each other in one transaction: those without a receipt, and
-/// those with one, each another. Where they fail together, each has a transaction of its own, and none fails for what
-/// another one waits for.
+/// those with one, each another. Where those with one fail together, or those without wait in vain, each has a
+/// transaction of its own, and none fails for what another one waits for.
 ///
 /// The error is that of the first transaction. Where a later one fails, so do all from there on, and what
 /// was done before stays.
@@ -32,8 +35,16 @@ pub(crate) async fn create_many(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> R
             (_, Some(together)) => pool.commit(together).await,
         };
         match done {
-            Ok(done) => outcomes.extend(done),
-            Err(error) if error.spares_connection() && batch.len() > 1 => {
+            Ok(done) => {
+                outcomes.extend(done);
+                if fails_on(&outcomes) {
+                    let why = "others hold on to what is to be written";
+                    let failed = UserRepositoryError::Unavailable(why.into()).repeated(all - outcomes.len());
+                    outcomes.extend(failed.map(Err));
+                    break;
+                }
+            }
+            Err(error) if batch.len() > 1 && is_of_one(&error, &batch) => {
                 batch.into_iter().rev().for_each(|one| batches.push_front(vec![one]));
             }
             Err(error) if outcomes.is_empty() => return Err(error),
@@ -45,6 +56,18 @@ pub(crate) async fn create_many(pool: &Pool, asked: Vec<(NewUser, Commit)>) -> R
         }
     }
     Ok(outcomes)
+}
+
+/// Whether it may be one alone for which all of them failed.
+fn is_of_one(error: &Error, batch: &[(NewUser, Commit)]) -> bool {
+    let are_once = batch.iter().all(|(_, commit)| commit.receipt.is_some());
+    error.spares_connection() && (are_once || error.waited_in_vain())
+}
+
+/// Whether one line after the other waits in vain, as where the whole table is locked.
+fn fails_on(outcomes: &[Outcome]) -> bool {
+    let in_vain = |outcome: &&Outcome| matches!(outcome, Err(UserRepositoryError::Unavailable(_)));
+    outcomes.iter().rev().take_while(in_vain).count() >= MOST_IN_VAIN
 }
 
 /// What can share a transaction.

@@ -152,6 +152,11 @@ impl Error {
         }
     }
 
+    /// Whether it waited for a lock, and somebody else held on to it.
+    pub(crate) fn waited_in_vain(&self) -> bool {
+        matches!(self, Self::Database(error) if waited_in_vain(error))
+    }
+
     /// What a commit that failed means: where the server only stopped, it may have been done before that.
     pub(crate) fn of_commit(error: DieselError) -> Self {
         match Fault::of(&error) {

@@ -49,6 +49,7 @@ impl EventLog for PgEvents {
     }
 
     async fn pruned(&self) -> Result<Position, EventLogError> {
+        // By its whole name, as Diesel's `load` is in the way.
         let known = AtomicI64::load(&self.pruned, Ordering::Relaxed);
         let pruned = position(self.pool.read(pruned, known).await?, "events", "position", 1)?;
         self.pruned.fetch_max(pruned.get(), Ordering::Relaxed);

@@ -46,7 +46,7 @@ impl Exports {
     /// At most a quarter of a pool of this size. `wait` is for the end of another export.
     pub(crate) fn of_pool(size: usize, wait: Duration, connector: &Connector) -> Self {
         let begin = format!("{}; {IDLE}", connector.begin(BEGIN)).into();
-        Self { turns: Turns::of_pool(size, wait, "exports"), begin }
+        Self { turns: Turns::new(size / 4, wait, "exports"), begin }
     }
 
     /// Begins with the first batch that is asked for. A task of its own reads, one batch ahead, and ends

@@ -4,13 +4,14 @@ use diesel::dsl::{IntoBoxed, Select, sql};
 use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::query_builder::BoxedSqlQuery;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::future::BoxFuture;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, TryFutureExt};
-use roster_domain::{Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
+use roster_domain::{NamePrefix, Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
 
 use crate::batched::Answers;
 use crate::columns::UserColumns;
@@ -35,7 +36,10 @@ pub(crate) fn is_usual(query: &UserQuery) -> bool {
     *query == usual
 }
 
-/// The way to users by a name: where there are as many as this, they are not sorted, but found on a walk along the ids.
+/// How far a walk along the ids is short, whoever is found on it.
+const SHORT: i64 = 2_000;
+
+/// How many have a name at the most who are sorted by their ids.
 const MANY: i64 = 20_000;
 
 /// Along what users are looked for.
@@ -50,7 +54,7 @@ enum Along {
 
 /// A page, and how many users there are on all pages, where that is asked.
 pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Page<User>, Error> {
-    let along = along(conn, &query.filter).await?;
+    let along = along(conn, query).await?;
     let mut page = page_along(along, conn, query).await?;
     if query.with_total {
         let count: i64 = matching(&query.filter).count().get_result(conn).await?;
@@ -59,16 +63,45 @@ pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Res
     Ok(page)
 }
 
-/// What leads to these users sooner.
-async fn along(conn: &mut AsyncPgConnection, filter: &UserFilter) -> Result<Along, Error> {
-    let (None, Some(prefix)) = (&filter.email, &filter.name) else { return Ok(Along::Id) };
-    let some = "SELECT count(*) FROM (SELECT FROM users WHERE name_key >= $1";
-    let mut some = sql_query(some).into_boxed::<Pg>().bind::<Text, _>(prefix.start().to_owned());
-    if let Some(end) = prefix.end() {
-        some = some.sql(" AND name_key < $2").bind::<Text, _>(end);
+/// What leads to a page of these users sooner: a walk, where it is short, or few have such a name.
+async fn along(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Along, Error> {
+    let (None, Some(prefix)) = (&query.filter.email, &query.filter.name) else { return Ok(Along::Id) };
+    let (is_after, order) = match query.order {
+        Order::Ascending => (">", "ASC"),
+        Order::Descending => ("<", "DESC"),
+    };
+    let first = match query.order {
+        Order::Ascending => i64::MIN,
+        Order::Descending => i64::MAX,
+    };
+    let walk = format!(
+        "SELECT count(*) FROM ( \
+             SELECT name_key FROM users WHERE id {is_after} $1 ORDER BY id {order} LIMIT {SHORT} \
+         ) AS next"
+    );
+    let walk = sql_query(walk).into_boxed::<Pg>();
+    let walk = walk.bind::<BigInt, _>(query.after.map_or(first, UserId::get)).sql(" WHERE name_key >= $2");
+    let walk = up_to_end(walk.bind::<Text, _>(prefix.start().to_owned()), " AND name_key < $3", prefix);
+    if Prepared(walk).get_result::<Count>(conn).await?.count > i64::from(query.limit.get()) {
+        return Ok(Along::Id);
     }
-    let some: Count = Prepared(some.sql(format!(" LIMIT {MANY}) AS found"))).get_result(conn).await?;
-    Ok(if some.count < MANY { Along::Name } else { Along::Id })
+    let named = sql_query("SELECT count(*) FROM (SELECT FROM users WHERE name_key >= $1").into_boxed::<Pg>();
+    let named = up_to_end(named.bind::<Text, _>(prefix.start().to_owned()), " AND name_key < $2", prefix);
+    let named = named.sql(format!(" LIMIT {MANY}) AS named"));
+    let is_few = Prepared(named).get_result::<Count>(conn).await?.count < MANY;
+    Ok(if is_few { Along::Name } else { Along::Id })
+}
+
+/// The rest of a condition on names, if they have an end.
+fn up_to_end<'query, Q>(
+    asked: BoxedSqlQuery<'query, Pg, Q>,
+    before_end: &str,
+    prefix: &NamePrefix,
+) -> BoxedSqlQuery<'query, Pg, Q> {
+    match prefix.end() {
+        Some(end) => asked.sql(before_end).bind::<Text, _>(end),
+        None => asked,
+    }
 }
 
 #[derive(QueryableByName)]

@@ -116,14 +116,14 @@ impl Unit for Mark {
                 )
             })
             .collect();
-        if !rows.is_empty() {
-            let kept = diesel::insert_into(events_set_aside::table).values(rows);
-            kept.on_conflict_do_nothing().execute(conn).await?;
-        }
         let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
         let is_there = exists(event_counter::table.filter(event_counter::last.ge(up_to.get())));
         let behind = event_mark::table.filter(behind.and(is_there));
-        Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn).await?;
+        let moved = Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get())));
+        if moved.execute(conn).await? > 0 && !rows.is_empty() {
+            let kept = diesel::insert_into(events_set_aside::table).values(rows);
+            kept.on_conflict_do_nothing().execute(conn).await?;
+        }
         Ok(())
     }
 }

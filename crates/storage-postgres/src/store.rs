@@ -46,8 +46,8 @@ pub struct Postgres {
     finds: Batched<UserId, Option<User>>,
     pages: Batched<UserQuery, Page<User>>,
     creates: GroupCommit,
-    /// Two connections beside the pool, one for whoever numbers events and one for whoever publishes and forgets them,
-    /// so that those never wait behind requests.
+    /// Two connections beside the pool, for those who number events, publish them and forget them, so that they never
+    /// wait behind requests.
     beside: Pool,
     /// One more, so that neither does a health check.
     probe: Pool,
@@ -74,7 +74,7 @@ impl Postgres {
             pool,
             beside: Pool::new(connector.clone(), BESIDE, config.pool_wait)?,
             probe: Pool::new(connector.for_checks(), 1, HEALTH)?,
-            searches: Turns::of_pool(config.pool_size, config.pool_wait, "searches"),
+            searches: Turns::new(config.pool_size / 2, config.pool_wait, "searches"),
             exports: Exports::of_pool(config.pool_size, config.pool_wait, &connector),
             direct: Connector::direct(&config)?,
             connector,

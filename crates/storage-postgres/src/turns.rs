@@ -17,9 +17,9 @@ pub(crate) struct Turns {
 }
 
 impl Turns {
-    /// At most a quarter of a pool of this size has one at a time. `wait` is for somebody else's end.
-    pub(crate) fn of_pool(size: usize, wait: Duration, of: &'static str) -> Self {
-        Self { left: Arc::new(Semaphore::new((size / 4).max(1))), wait, of }
+    /// At most so many have one at a time. `wait` is for somebody else's end.
+    pub(crate) fn new(most: usize, wait: Duration, of: &'static str) -> Self {
+        Self { left: Arc::new(Semaphore::new(most.max(1))), wait, of }
     }
 
     /// Waits for one. It ends with what is returned.

@@ -139,6 +139,11 @@ fn mark(
     (from, up_to): (Position, Position),
     set_aside: &[SetAside],
 ) -> Result<(), Error> {
+    let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
+    let is_there = exists(event_counter::table.filter(event_counter::last.ge(up_to.get())));
+    let behind = event_mark::table.filter(behind.and(is_there));
+    let moved = Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn)?;
+    let set_aside = if moved > 0 { set_aside } else { &[] };
     for one in set_aside {
         diesel::insert_into(events_set_aside::table)
             .values((
@@ -149,10 +154,6 @@ fn mark(
             .on_conflict_do_nothing()
             .execute(conn)?;
     }
-    let behind = event_mark::published.ge(from.get()).and(event_mark::published.lt(up_to.get()));
-    let is_there = exists(event_counter::table.filter(event_counter::last.ge(up_to.get())));
-    let behind = event_mark::table.filter(behind.and(is_there));
-    Prepared(diesel::update(behind).set(event_mark::published.eq(up_to.get()))).execute(conn)?;
     Ok(())
 }
 

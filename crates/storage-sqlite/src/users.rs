@@ -57,6 +57,7 @@ impl UserRepository for SqliteUsers {
                 rows.extend(with_emails.select(UserRow::as_select()).load(conn)?);
             }
             rows.sort_unstable_by_key(UserRow::id);
+            rows.dedup_by_key(|row| row.id());
             Ok(rows)
         });
         Ok(rows.await?.into_iter().map(User::try_from).collect::<Result<_, _>>()?)

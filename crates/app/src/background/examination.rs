@@ -16,6 +16,8 @@ const MOST: usize = 1_000;
 pub(crate) struct OutboxExamination {
     pub(crate) events: Arc<dyn EventLog>,
     pub(crate) outbox: Arc<dyn Outbox>,
+    /// Whether there is a broker to tell.
+    pub(crate) are_told: bool,
 }
 
 impl OutboxExamination {
@@ -23,6 +25,7 @@ impl OutboxExamination {
         let newest = self.events.newest().await?;
         let published = self.outbox.published().await?;
         let told = match newest.get().saturating_sub(published.get()) {
+            _ if !self.are_told => format!("{newest} were recorded, for the feed alone"),
             ..=0 => format!("none of {newest} waits to be published"),
             waiting => format!("{waiting} of {newest} wait to be published"),
         };
@@ -38,7 +41,7 @@ impl OutboxExamination {
 fn refused(SetAside { position, reason, .. }: &SetAside, count: usize) -> String {
     let count = if count < MOST { count.to_string() } else { format!("{MOST} or more") };
     format!(
-        "{count} were set aside, as the broker refused them, the first at position {position}: {reason}; \
+        "set aside, as the broker refused them: {count}, the first at position {position}: {reason}; \
          once it takes them: roster republish --after {}",
         position.get() - 1
     )

@@ -65,9 +65,9 @@ impl Pruner {
     /// Moves the mark over events that are to be forgotten, and over no others: whoever has a broker one day tells it
     /// of them. Where another program has one already it has the lead, and the mark is left to it.
     async fn pass_over(&self, events: &dyn EventLog, before: Timestamp) -> Result<(), EventLogError> {
-        let Some(_lead) = self.outbox.lead().await? else { return Ok(()) };
+        let Some(mut lead) = self.outbox.lead().await? else { return Ok(()) };
         let mut mark = self.outbox.published().await?;
-        loop {
+        while lead.is_held().await {
             let next = events.read(mark, BATCH).await?;
             let Some(last) = next.iter().take_while(|event| event.time < before).last() else {
                 return Ok(());
@@ -76,5 +76,6 @@ impl Pruner {
             mark = last.position;
             sleep(BREATH).await;
         }
+        Ok(())
     }
 }

@@ -135,7 +135,7 @@ mod tests {
     fn the_link_to_the_next_page_asks_for_the_same() {
         let list = ListRequest::parse("name=J%C3%A4+%26&limit=5&after=&order=desc").err();
         assert!(matches!(list, Some(ApiError::Malformed(_))), "an empty cursor is none");
-        let list = ListRequest::parse("name=J%C3%A4+%26&limit=5&order=desc").unwrap();
+        let list = ListRequest::parse("limit=7&x=1&name=J%C3%A4+%26&limit=5&x=2&order=desc").unwrap();
         assert_eq!(
             list.link("/api/v1/users", "x_-1"),
             "</api/v1/users?name=J%C3%A4+%26&limit=5&order=desc&after=x_-1>; rel=\"next\""

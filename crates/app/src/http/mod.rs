@@ -152,11 +152,6 @@ pub(crate) fn ops(
         .default_service(web::to(no_such_route))
 }
 
-/// How much of a path that leads nowhere is told again.
-const TOLD: usize = 200;
-
 async fn no_such_route(request: actix_web::HttpRequest) -> Result<String, ApiError> {
-    let path = request.path();
-    let told: String = path.chars().take(TOLD).collect();
-    Err(ApiError::NoSuchRoute(if told.len() < path.len() { told + "…" } else { told }))
+    Err(ApiError::no_such_route(request.path()))
 }

@@ -82,6 +82,7 @@ impl Streams {
             // Where nothing is kept, there is nothing before the newest to be told of.
             after: after.unwrap_or(first.newest),
             newest: news,
+            is_up_to_date: false,
             heartbeat: SILENCE.min(self.idle / 2),
             _counted: Counted::new(),
         };
@@ -102,6 +103,8 @@ struct Reader {
     feed: FeedService,
     after: Position,
     newest: NewestPosition,
+    /// Nothing is known to come after what was sent.
+    is_up_to_date: bool,
     heartbeat: Duration,
     _counted: Counted,
 }
@@ -119,6 +122,10 @@ impl Reader {
     /// would be the end of the answer.
     async fn next(&mut self, mut first: Option<FeedPage>) -> Option<Bytes> {
         loop {
+            // The store is asked where there is news, and now and then.
+            if std::mem::take(&mut self.is_up_to_date) && !self.has_news().await {
+                return Some(Bytes::from_static(HEARTBEAT));
+            }
             let page = if let Some(page) = first.take() {
                 Ok(page)
             } else {
@@ -127,12 +134,10 @@ impl Reader {
             };
             match page {
                 Ok(page) => {
+                    self.is_up_to_date = !page.more;
                     if let Some(last) = page.events.last() {
                         self.after = last.position;
                         return Some(page.events.iter().map(render).collect::<String>().into());
-                    }
-                    if !self.has_news().await {
-                        return Some(Bytes::from_static(HEARTBEAT));
                     }
                 }
                 Err(DomainError::Unavailable { .. }) => {

@@ -22,8 +22,8 @@ use super::patient::Patient;
 use super::plain::Plain;
 use crate::config::{LogConfig, LogFormat};
 
-/// How many lines wait at the most to be written. Whoever has one more to say waits, too, but for no longer than whoever
-/// reads them may take.
+/// How many lines wait at the most to be written. Whoever has one more to say waits, too: for no more than a fraction of
+/// a second, as lines that nobody reads are kept elsewhere, or dropped.
 const WAITING: usize = 4_096;
 
 /// How much of what waits is written at once.

@@ -18,7 +18,8 @@ use crate::{Event, Position, Timestamp};
 #[async_trait]
 pub trait Outbox: Send + Sync {
     /// Takes the lead among all who would publish from this store; `None` where somebody has it. It is given
-    /// up when it is dropped, and when its holder dies, however that happens: keep it for as long as you publish.
+    /// up when it is dropped, and when its holder dies, however that happens: keep it for as long as you publish, and ask
+    /// every second or two whether it is still [held](Lead::is_held), as one of whom nothing is heard loses it.
     async fn lead(&self) -> Result<Option<Box<dyn Lead>>, EventLogError>;
 
     /// The mark; [`Position::START`] at first.
@@ -29,7 +30,7 @@ pub trait Outbox: Send + Sync {
 
     /// Moves the mark from where it was found to `up_to`, and keeps with it, in one transaction, which events were set
     /// aside on the way. A mark that is further already stays, and so does one that was [rewound](Self::rewind)
-    /// meanwhile, or would pass the newest event; as does an event that is set aside already.
+    /// meanwhile, or would pass the newest event: then nothing is set aside. What is so already stays as it is.
     async fn mark_published(
         &self,
         from: Position,

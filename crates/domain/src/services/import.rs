@@ -83,8 +83,7 @@ impl Import {
         let numbers = self.lines + 1..;
         self.lines += lines.len() as u64;
         let new: Vec<_> = lines.iter().flatten().collect();
-        let made = self.make(&new).await;
-        let fails_from = made.iter().rposition(|made| !is_of_store(made)).map_or(0, |last| last + 1);
+        let (made, fails_from) = self.make(&new).await;
         let mut made = made.into_iter().enumerate();
         let mut outcomes = Vec::with_capacity(lines.len());
         for (number, line) in numbers.zip(lines) {
@@ -103,13 +102,23 @@ impl Import {
         outcomes
     }
 
-    /// What becomes of users to be, one by one, as far as the store does not fail.
-    async fn make(&self, new: &[&NewUser]) -> Vec<Result<Imported, DomainError>> {
+    /// What becomes of users to be, one by one; and from which on the store fails, and not the line: several in a row,
+    /// to the end.
+    async fn make(&self, new: &[&NewUser]) -> (Vec<Result<Imported, DomainError>>, usize) {
         if self.has_failed || new.is_empty() {
-            return Vec::new();
+            return (Vec::new(), 0);
         }
         let made = if self.options.dry_run { self.would_create(new).await } else { self.create(new).await };
-        made.unwrap_or_else(|failed| vec![Err(failed.into())])
+        match made {
+            Ok(made) => {
+                let last = made.iter().rposition(|made| !is_of_store(made));
+                let fails_from = last.map_or(0, |last| last + 1);
+                let is_several = made.len() - fails_from > 1;
+                let fails_from = if is_several { fails_from } else { made.len() };
+                (made, fails_from)
+            }
+            Err(failed) => (vec![Err(failed.into())], 0),
+        }
     }
 
     async fn would_create(&self, new: &[&NewUser]) -> Result<Vec<Result<Imported, DomainError>>, Failure> {
@@ -285,7 +294,7 @@ mod tests {
     #[test]
     fn a_line_that_fails_alone_stops_no_other() {
         let mut store = MockUserRepository::new();
-        store.expect_create_many().times(2).returning(|new| {
+        store.expect_create_many().times(3).returning(|new| {
             let made = new.into_iter().map(|(new, commit)| {
                 if new.email.as_str() == "held@b.c" {
                     return Err(Failure::Unavailable("somebody else has it".into()));
@@ -299,7 +308,8 @@ mod tests {
         let all = vec![line("held@b.c", "Ada"), line("none", "Ada"), line("c@b.c", "Cid")];
         let expected = ["1 unavailable", "2 Invalid email format", "3 Created(UserId(7))"];
         assert_eq!(told(&mut import, all), expected);
-        assert_eq!(told(&mut import, vec![line("d@b.c", "Dan")]), ["4 Created(UserId(7))"]);
+        assert_eq!(told(&mut import, vec![line("held@b.c", "Ada")]), ["4 unavailable"]);
+        assert_eq!(told(&mut import, vec![line("d@b.c", "Dan")]), ["5 Created(UserId(7))"]);
     }
 
     #[test]

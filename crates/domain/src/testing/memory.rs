@@ -291,11 +291,11 @@ impl Outbox for InMemory {
         set_aside: Vec<SetAside>,
     ) -> Result<(), EventLogError> {
         let mut state = self.state();
-        if state.published >= from && up_to <= state.newest {
-            state.published = state.published.max(up_to);
-        }
-        for one in set_aside {
-            state.set_aside.entry(one.position).or_insert(one);
+        if (from..up_to).contains(&state.published) && up_to <= state.newest {
+            state.published = up_to;
+            for one in set_aside {
+                state.set_aside.entry(one.position).or_insert(one);
+            }
         }
         Ok(())
     }

@@ -45,8 +45,7 @@ async fn problems(request: HttpRequest) -> HttpResponse {
 async fn asset(file: web::Path<String>, request: HttpRequest) -> Result<HttpResponse, ApiError> {
     static FILES: LazyLock<Vec<File>> = LazyLock::new(files);
     let known = FILES.iter().find(|known| known.name == *file);
-    let File { content_type, body, .. } =
-        known.ok_or_else(|| ApiError::NoSuchRoute(request.path().to_owned()))?;
+    let File { content_type, body, .. } = known.ok_or_else(|| ApiError::no_such_route(request.path()))?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, content_type.as_str()));
     response.insert_header((header::CACHE_CONTROL, "public, max-age=3600"));

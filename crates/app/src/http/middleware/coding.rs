@@ -48,7 +48,8 @@ impl Fixed {
     /// Text, for which that pays.
     pub(in crate::http) fn text(plain: impl Into<Bytes>) -> Self {
         let plain = plain.into();
-        let compressed = whole(&plain).ok().map(Bytes::from);
+        let pays = plain.len() as u64 >= WORTHWHILE;
+        let compressed = if pays { whole(&plain).ok().map(Bytes::from) } else { None };
         Self { plain, compressed }
     }
 

@@ -30,8 +30,8 @@ const DESCRIPTION: &str = "\
 Users over REST, and a feed of what happens to them.
 
 Every path also answers with a trailing slash. `HEAD` is answered wherever `GET` is, without the body; \
-`OPTIONS` of whoever is let in is answered with 204 and `Allow`, as is, with 405, a method that a resource does not \
-take. \
+`OPTIONS` is answered with 204 and `Allow`, to whoever is let in; a method that a resource does not take with 405 and \
+`Allow`. \
 Every error is a `Problem`; its `type` leads to [what it means](/docs/problems). \
 Members of a request other than those named are ignored, and of parameters that stand twice the last counts. \
 Long answers without an `ETag` are compressed for clients that would rather have gzip.";

@@ -63,7 +63,16 @@ pub(crate) enum ApiError {
     Stopping,
 }
 
+/// How much of a path that leads nowhere is told again.
+const TOLD: usize = 200;
+
 impl ApiError {
+    /// Nothing is at this path.
+    pub(in crate::http) fn no_such_route(path: &str) -> Self {
+        let told: String = path.chars().take(TOLD).collect();
+        Self::NoSuchRoute(if told.len() < path.len() { told + "…" } else { told })
+    }
+
     /// The code and the message of the error, for where it has no answer of its own.
     pub(crate) fn told(&self) -> (&'static str, Cow<'static, str>) {
         let problem = Problem::from(self);

@@ -161,9 +161,11 @@ async fn a_mark_that_is_rewound_amid_publishing_stays_there(
     let under_way = outbox.unpublished(10).await.unwrap().expect("there are two");
 
     outbox.rewind(position(1)).await.unwrap();
-    outbox.mark_published(under_way.mark, position(5), Vec::new()).await.unwrap();
+    let refused = SetAside { position: position(4), reason: "too large".to_owned(), at: time(1) };
+    outbox.mark_published(under_way.mark, position(5), vec![refused]).await.unwrap();
 
     assert_eq!(outbox.published().await.unwrap(), position(1));
+    assert_eq!(outbox.set_aside(10).await.unwrap(), [], "it is tried again");
 }
 
 async fn one_leads_at_a_time(_: &dyn UserRepository, _: &dyn EventLog, outbox: &dyn Outbox) {
