@@ -4,7 +4,7 @@ use roster_domain::{InboundChange, InboundId};
 use serde_json::{Value, json};
 use utoipa::openapi::content::{Content, ContentBuilder};
 use utoipa::openapi::path::HttpMethod::{Get, Post};
-use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Type};
+use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, SchemaType, Type};
 use utoipa::openapi::{Object, Paths, Ref, SchemaFormat};
 
 use super::operation::{BODY, at, content, empty, header, operation};
@@ -110,10 +110,17 @@ fn event_in(kind: &str, members: &[&str]) -> Object {
         .property("type", exactly(kind))
         .property("time", rules::or_null(text("When it happened.").format(Some(rules::date_time()))))
         .property("datacontenttype", rules::or_null(text("What `data` is: JSON.").pattern(Some(JSON))))
-        .property("traceparent", text("Which trace it is part of (W3C Trace Context)."))
-        .property("tracestate", text("What goes with the `traceparent`."))
+        .property(
+            "traceparent",
+            anything("Which trace it is part of (W3C Trace Context); else it is ignored."),
+        )
+        .property("tracestate", anything("What goes with the `traceparent`."))
         .property("data", data.schema_type(Type::Object));
     ["specversion", "id", "source", "type", "data"].into_iter().fold(event, ObjectBuilder::required).build()
+}
+
+fn anything(description: &str) -> ObjectBuilder {
+    ObjectBuilder::new().schema_type(SchemaType::AnyValue).description(Some(description))
 }
 
 /// A media type of JSON.
