@@ -75,13 +75,15 @@ async fn along(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Along,
         Order::Descending => i64::MAX,
     };
     let walk = format!(
-        "SELECT count(*) FROM ( \
+        "SELECT count(*) FROM (SELECT FROM ( \
              SELECT name_key FROM users WHERE id {is_after} $1 ORDER BY id {order} LIMIT {SHORT} \
          ) AS next"
     );
     let walk = sql_query(walk).into_boxed::<Pg>();
     let walk = walk.bind::<BigInt, _>(query.after.map_or(first, UserId::get)).sql(" WHERE name_key >= $2");
     let walk = up_to_end(walk.bind::<Text, _>(prefix.start().to_owned()), " AND name_key < $3", prefix);
+    // It ends with what would be on the longest page.
+    let walk = walk.sql(format!(" LIMIT {}) AS found", PageLimit::MAX + 1));
     if Prepared(walk).get_result::<Count>(conn).await?.count > i64::from(query.limit.get()) {
         return Ok(Along::Id);
     }
