@@ -66,13 +66,9 @@ pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Res
 /// What leads to a page of these users sooner: a walk, where it is short, or few have such a name.
 async fn along(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Along, Error> {
     let (None, Some(prefix)) = (&query.filter.email, &query.filter.name) else { return Ok(Along::Id) };
-    let (is_after, order) = match query.order {
-        Order::Ascending => (">", "ASC"),
-        Order::Descending => ("<", "DESC"),
-    };
-    let first = match query.order {
-        Order::Ascending => i64::MIN,
-        Order::Descending => i64::MAX,
+    let (is_after, order, first) = match query.order {
+        Order::Ascending => (">", "ASC", i64::MIN),
+        Order::Descending => ("<", "DESC", i64::MAX),
     };
     let walk = format!(
         "SELECT count(*) FROM (SELECT FROM ( \

@@ -41,11 +41,12 @@ impl FeedService {
         let limit = usize::from(limit.get());
         let mut events = self.events.read(after.unwrap_or_default(), limit + 1).await?;
         // Positions have no gap: where the next one is there, nothing is missing before it.
-        let goes_on = |first: &Event| after.is_some_and(|after| first.position.get() - 1 == after.get());
-        if after.is_some() && !events.first().is_some_and(goes_on) {
+        if let Some(after) = after
+            && events.first().is_none_or(|first| first.position.get() - 1 != after.get())
+        {
             // Looked at last: what is pruned while a page is read may be missing on it.
             let pruned = self.events.pruned().await?;
-            if after.is_some_and(|after| after < pruned) {
+            if after < pruned {
                 return Err(DomainError::Gone { pruned });
             }
         }
