@@ -2,7 +2,8 @@
 //! `HealthCheck` and `Examination`.
 //!
 //! It needs a PostgreSQL server, version 13 or later, and nothing installed beside it: the driver and its
-//! TLS are Rust. [`Postgres::migrate`] makes the schema.
+//! TLS are Rust. It is used within a Tokio runtime that has I/O and timers (`enable_all`). [`Postgres::migrate`] makes the
+//! schema.
 //!
 //! ```no_run
 //! # async fn run(clock: std::sync::Arc<dyn roster_domain::ports::Clock>) -> Result<(), roster_domain::BoxError> {
@@ -57,6 +58,7 @@ mod queue;
 mod receipts;
 mod rows;
 mod schema;
+mod search;
 mod setup;
 mod store;
 mod timeouts;

@@ -4,14 +4,12 @@ use diesel::dsl::{IntoBoxed, Select, sql};
 use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::query_builder::BoxedSqlQuery;
-use diesel::sql_query;
-use diesel::sql_types::{BigInt, Text};
+use diesel::sql_types::BigInt;
 use diesel_async::{AsyncPgConnection, RunQueryDsl};
 use futures_core::future::BoxFuture;
 use futures_util::future::try_join_all;
 use futures_util::{FutureExt, TryFutureExt};
-use roster_domain::{NamePrefix, Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
+use roster_domain::{Order, Page, PageLimit, User, UserFilter, UserId, UserQuery};
 
 use crate::batched::Answers;
 use crate::columns::UserColumns;
@@ -23,6 +21,7 @@ use crate::limited::Limited;
 use crate::prepared::Prepared;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::search;
 
 /// Whether a page of the list is one walk along a key, and so no more work than the page is long.
 pub(crate) fn is_short(query: &UserQuery) -> bool {
@@ -36,15 +35,9 @@ pub(crate) fn is_usual(query: &UserQuery) -> bool {
     *query == usual
 }
 
-/// How far a walk along the ids is short, whoever is found on it.
-const SHORT: i64 = 2_000;
-
-/// How many have a name at the most who are sorted by their ids.
-const MANY: i64 = 20_000;
-
 /// Along what users are looked for.
 #[derive(Debug, Clone, Copy)]
-enum Along {
+pub(crate) enum Along {
     /// Their ids, past those that are not asked for.
     Id,
     /// Their names, to be sorted by their ids. The server would rather walk, as it believes those who have a name to
@@ -54,8 +47,10 @@ enum Along {
 
 /// A page, and how many users there are on all pages, where that is asked.
 pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Page<User>, Error> {
-    let along = along(conn, query).await?;
-    let mut page = page_along(along, conn, query).await?;
+    let mut page = match &query.filter {
+        UserFilter { email: None, name: Some(prefix), .. } => search::page(conn, query, prefix).await?,
+        _ => page(conn, query).await?,
+    };
     if query.with_total {
         let count: i64 = matching(&query.filter).count().get_result(conn).await?;
         page.total = Some(count.unsigned_abs());
@@ -63,52 +58,7 @@ pub(crate) async fn list(conn: &mut AsyncPgConnection, query: &UserQuery) -> Res
     Ok(page)
 }
 
-/// What leads to a page of these users sooner: a walk, where it is short, or few have such a name.
-async fn along(conn: &mut AsyncPgConnection, query: &UserQuery) -> Result<Along, Error> {
-    let (None, Some(prefix)) = (&query.filter.email, &query.filter.name) else { return Ok(Along::Id) };
-    let (is_after, order, first) = match query.order {
-        Order::Ascending => (">", "ASC", i64::MIN),
-        Order::Descending => ("<", "DESC", i64::MAX),
-    };
-    let walk = format!(
-        "SELECT count(*) FROM (SELECT FROM ( \
-             SELECT name_key FROM users WHERE id {is_after} $1 ORDER BY id {order} LIMIT {SHORT} \
-         ) AS next"
-    );
-    let walk = sql_query(walk).into_boxed::<Pg>();
-    let walk = walk.bind::<BigInt, _>(query.after.map_or(first, UserId::get)).sql(" WHERE name_key >= $2");
-    let walk = up_to_end(walk.bind::<Text, _>(prefix.start().to_owned()), " AND name_key < $3", prefix);
-    // It ends with what would be on the longest page.
-    let walk = walk.sql(format!(" LIMIT {}) AS found", PageLimit::MAX + 1));
-    if Prepared(walk).get_result::<Count>(conn).await?.count > i64::from(query.limit.get()) {
-        return Ok(Along::Id);
-    }
-    let named = sql_query("SELECT count(*) FROM (SELECT FROM users WHERE name_key >= $1").into_boxed::<Pg>();
-    let named = up_to_end(named.bind::<Text, _>(prefix.start().to_owned()), " AND name_key < $2", prefix);
-    let named = named.sql(format!(" LIMIT {MANY}) AS named"));
-    let is_few = Prepared(named).get_result::<Count>(conn).await?.count < MANY;
-    Ok(if is_few { Along::Name } else { Along::Id })
-}
-
-/// The rest of a condition on names, if they have an end.
-fn up_to_end<'query, Q>(
-    asked: BoxedSqlQuery<'query, Pg, Q>,
-    before_end: &str,
-    prefix: &NamePrefix,
-) -> BoxedSqlQuery<'query, Pg, Q> {
-    match prefix.end() {
-        Some(end) => asked.sql(before_end).bind::<Text, _>(end),
-        None => asked,
-    }
-}
-
-#[derive(QueryableByName)]
-struct Count {
-    #[diesel(sql_type = BigInt)]
-    count: i64,
-}
-
-/// A page alone, of users whose names are not asked for.
+/// A page alone, along the ids.
 pub(crate) fn page<'conn>(
     conn: &'conn AsyncPgConnection,
     query: &UserQuery,
@@ -116,7 +66,8 @@ pub(crate) fn page<'conn>(
     page_along(Along::Id, conn, query)
 }
 
-fn page_along<'conn>(
+/// A page alone.
+pub(crate) fn page_along<'conn>(
     along: Along,
     mut conn: &'conn AsyncPgConnection,
     query: &UserQuery,
@@ -124,19 +75,22 @@ fn page_along<'conn>(
     let query = query.clone();
     let first = rows(&query, along);
     async move {
-        let mut found: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
-        let newest = if let [(_, newest), ..] = found[..] {
-            newest
-        } else {
-            // Nobody tells the position with them. It is read by itself, and before them.
-            let newest = events::newest(conn, ()).await?;
-            found = rows(&query, along).load(&mut conn).await?;
-            newest
-        };
-        let users = found.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
-        Ok(Page::cut(users, query.limit, None, position(newest, "event_counter", "last", 1)?))
+        let found: Vec<(UserRow, i64)> = first.load(&mut conn).await?;
+        if let [(_, newest), ..] = found[..] {
+            return cut(found, query.limit, newest);
+        }
+        // Nobody tells the position with them. It is read by itself, and before them.
+        let newest = events::newest(conn, ()).await?;
+        let found = rows(&query, along).load(&mut conn).await?;
+        cut(found, query.limit, newest)
     }
     .boxed()
+}
+
+/// A page of what was found, which is one more where there is a next page.
+pub(crate) fn cut(found: Vec<(UserRow, i64)>, limit: PageLimit, newest: i64) -> Result<Page<User>, Error> {
+    let users = found.into_iter().map(|(row, _)| User::try_from(row)).collect::<Result<_, _>>()?;
+    Ok(Page::cut(users, limit, None, position(newest, "event_counter", "last", 1)?))
 }
 
 /// How one of several usual pages is read. The limit that the server can see is beyond that of any page: one that it
@@ -161,12 +115,10 @@ pub(crate) fn usual_pages(conn: &AsyncPgConnection, queries: Vec<UserQuery>) -> 
             // Nobody is on any of them, and so nothing tells the position.
             return try_join_all(queries.iter().map(|query| page(conn, query).map_ok(Ok))).await;
         };
-        let newest = position(*newest, "event_counter", "last", 1)?;
-        let page = |(query, rows): (UserQuery, Vec<(UserRow, i64)>)| {
-            let users: Result<Vec<_>, _> = rows.into_iter().map(|(row, _)| User::try_from(row)).collect();
-            let mut users = users?;
-            users.sort_unstable_by_key(|user| user.id);
-            Ok(Page::cut(users, query.limit, None, newest))
+        let newest = *newest;
+        let page = |(query, mut rows): (UserQuery, Vec<(UserRow, i64)>)| {
+            rows.sort_unstable_by_key(|(row, _)| row.id());
+            cut(rows, query.limit, newest)
         };
         Ok(queries.into_iter().zip(each).map(page).collect())
     }
@@ -174,7 +126,7 @@ pub(crate) fn usual_pages(conn: &AsyncPgConnection, queries: Vec<UserQuery>) -> 
 }
 
 /// The newest position of the feed.
-fn newest() -> SqlLiteral<BigInt> {
+pub(crate) fn newest() -> SqlLiteral<BigInt> {
     sql("(SELECT last FROM event_counter)")
 }
 
