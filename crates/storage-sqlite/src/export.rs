@@ -1,6 +1,5 @@
 //! All users, from one snapshot, in batches.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use diesel::prelude::*;
@@ -9,9 +8,8 @@ use futures_util::{StreamExt, stream};
 use roster_domain::User;
 use roster_domain::ports::UserRepositoryError;
 use tokio::runtime::Handle;
+use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::SendTimeoutError;
-use tokio::sync::{Semaphore, mpsc};
-use tokio::time::timeout;
 
 use crate::SetupError;
 use crate::connector::Connector;
@@ -20,6 +18,7 @@ use crate::limited::Limited;
 use crate::readers::Readers;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::turns::Turns;
 
 /// How many users a batch has.
 const BATCH: i64 = 1_000;
@@ -47,8 +46,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(1);
 pub(crate) struct Exports {
     connector: Connector,
     readers: Readers,
-    turns: Arc<Semaphore>,
-    wait: Duration,
+    turns: Turns,
 }
 
 impl Exports {
@@ -58,8 +56,7 @@ impl Exports {
         Ok(Self {
             connector: connector.clone(),
             readers: Readers::new(connector.clone(), most, wait)?,
-            turns: Arc::new(Semaphore::new(most)),
-            wait,
+            turns: Turns::new(most, wait.min(LONGEST_WAIT), "exports"),
         })
     }
 
@@ -90,8 +87,7 @@ impl Exports {
     }
 
     async fn run(&self, batches: mpsc::Sender<Batch>) -> Result<(), Error> {
-        let turn = timeout(self.wait.min(LONGEST_WAIT), self.turns.acquire()).await;
-        let _turn = turn.map_err(|_| Error::Unavailable("too many exports are under way".into()))?;
+        let _turn = self.turns.take().await?;
         let (runtime, connector) = (Handle::current(), self.connector.clone());
         let send = move |conn: &mut SqliteConnection| {
             conn.transaction(|conn| send_all(conn, &connector, &runtime, &batches))

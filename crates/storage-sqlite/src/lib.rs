@@ -2,8 +2,8 @@
 //! `HealthCheck` and `Examination`.
 //!
 //! It needs a folder that can be written, on a disk of this machine, and nothing installed: SQLite is built
-//! in. One thread writes, others read beside it, and an acknowledged write survives a power cut.
-//! [`Sqlite::migrate`] makes the schema.
+//! in. It is used within a Tokio runtime that has timers (`enable_time`). One thread writes, others read beside it, and an
+//! acknowledged write survives a power cut. [`Sqlite::migrate`] makes the schema.
 
 mod brief;
 mod config;
@@ -29,6 +29,7 @@ mod schema;
 mod setup;
 mod store;
 mod transaction;
+mod turns;
 mod users;
 mod write;
 mod writer;

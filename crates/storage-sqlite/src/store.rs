@@ -13,6 +13,7 @@ use crate::export::Exports;
 use crate::lead::SqliteLead;
 use crate::migrations;
 use crate::readers::Readers;
+use crate::turns::Turns;
 use crate::writer::Writer;
 use crate::{SetupError, SqliteConfig, SqliteEvents, SqliteOutbox, SqliteUsers};
 
@@ -24,6 +25,8 @@ const HEALTH: Duration = Duration::from_secs(2);
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
+    /// Those who may search, which can take long, so that readers are left for others.
+    searches: Turns,
     exports: Exports,
     /// One connection for whoever publishes events, and one for health checks, which never wait behind requests.
     beside: Readers,
@@ -47,6 +50,7 @@ impl Sqlite {
         }
         let (connector, writer) = Connector::make(&config)?;
         let readers = Readers::new(connector.clone(), config.readers, config.pool_wait)?.measured();
+        let searches = Turns::new(config.readers / 2, config.pool_wait, "searches");
         let exports = Exports::new(&connector, config.readers, config.pool_wait)?;
         let beside = Readers::new(connector.clone(), 1, config.pool_wait)?;
         let probe = Readers::new(connector.clone(), 1, HEALTH)?;
@@ -54,7 +58,7 @@ impl Sqlite {
             |error: io::Error| SetupError::Open { path: config.path.clone(), reason: error.to_string() };
         let lead = connector.beside(SqliteLead::FILE);
         let writer = Writer::start(connector.clone(), writer).map_err(refused)?;
-        Ok(Self { writer, readers, exports, beside, probe, connector, lead })
+        Ok(Self { writer, readers, searches, exports, beside, probe, connector, lead })
     }
 
     /// Runs the migrations that the database lacks, and tells their names. Any number of instances may call
@@ -84,6 +88,7 @@ impl Sqlite {
         SqliteUsers {
             writer: self.writer.clone(),
             readers: self.readers.clone(),
+            searches: self.searches.clone(),
             exports: self.exports.clone(),
         }
     }

@@ -13,6 +13,7 @@ use crate::list;
 use crate::readers::Readers;
 use crate::rows::UserRow;
 use crate::schema::users;
+use crate::turns::Turns;
 use crate::write::{self, Once, Write};
 use crate::writer::Writer;
 
@@ -21,6 +22,7 @@ use crate::writer::Writer;
 pub struct SqliteUsers {
     pub(crate) writer: Writer,
     pub(crate) readers: Readers,
+    pub(crate) searches: Turns,
     pub(crate) exports: Exports,
 }
 
@@ -64,7 +66,7 @@ impl UserRepository for SqliteUsers {
     }
 
     async fn list(&self, query: &UserQuery) -> Result<Page<User>> {
-        Ok(list::list(&self.readers, query).await?)
+        Ok(list::list(&self.readers, &self.searches, query).await?)
     }
 
     async fn create(&self, new: NewUser, commit: Commit) -> Result<Written<User>> {
