@@ -39,7 +39,8 @@ impl HttpDirectory {
 
     /// The same, over a transport of the caller's.
     pub fn over(transport: Arc<dyn HttpSend>, config: DirectoryConfig) -> Self {
-        let (breaker, calls) = (Breaker::new(config.open_for), Semaphore::new(config.max_calls));
+        let (breaker, calls) =
+            (Breaker::new(config.open_for), Semaphore::new(config.max_calls.min(Semaphore::MAX_PERMITS)));
         Self { config, transport, breaker, calls }
     }
 

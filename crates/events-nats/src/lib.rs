@@ -3,7 +3,10 @@
 //!
 //! It needs a NATS server, version 2.9 or later, with `JetStream`. The streams that it needs it makes: `ROSTER`
 //! for events out, `DIRECTORY` for events in, `ROSTER_DEAD_LETTERS` for those that cannot succeed. A server
-//! that is away is waited for, without limit.
+//! that is away is waited for, without limit. It is used within a Tokio runtime that has I/O and timers (`enable_all`).
+//!
+//! Over `tls://`, a program that has more than one of rustls' cryptography providers names one before it connects
+//! (`rustls::crypto::CryptoProvider::install_default`): where two are built in, the client cannot choose.
 
 mod batch;
 mod config;
