@@ -115,12 +115,13 @@ async fn do_everything(store: &Postgres, round: &str) {
 }
 
 fn queries(email: &Email, after: UserId) -> Vec<UserQuery> {
-    let each: [&dyn Fn(&mut UserQuery); 5] = [
+    let each: [&dyn Fn(&mut UserQuery); 6] = [
         &|query| query.with_total = true,
         &|query| query.after = Some(after),
         &|query| query.order = Order::Descending,
         &|query| query.filter.email = Some(email.clone()),
         &|query| query.filter.name = NamePrefix::parse("A").ok(),
+        &|query| query.filter.name = NamePrefix::parse("Nobody").ok(),
     ];
     let query = |ask_for: &dyn Fn(&mut UserQuery)| {
         let mut query = UserQuery::default();

@@ -14,6 +14,7 @@ suite![
     wildcards_stand_for_themselves,
     both_filters_hold_together,
     a_name_that_only_the_newest_have_is_found_past_nobody_else,
+    a_page_is_full_wherever_those_on_it_are,
 ];
 
 /// The names on the page that a filter finds.
@@ -104,4 +105,33 @@ async fn a_name_that_only_the_newest_have_is_found_past_nobody_else(OnPostgres(d
     }
     let each = (read().await - before) / asked;
     assert!((1..5_000).contains(&each), "{each} rows for a page");
+}
+
+/// Of 12,000 users one in a hundred is looked for, but none of the middle. Seen to fail where a page ended with those who
+/// were found first.
+async fn a_page_is_full_wherever_those_on_it_are(OnPostgres(database): OnPostgres) {
+    let roster = Program::serving(&database).serve().await;
+    database
+        .execute(
+            "INSERT INTO users (email, name, name_key) \
+             SELECT 'user' || nth || '@example.org', name, lower(name) \
+             FROM (SELECT nth, CASE WHEN nth % 100 = 0 AND nth NOT BETWEEN 2001 AND 8000 \
+                               THEN 'Mix' ELSE 'Old' END AS name \
+                   FROM generate_series(1, 12000) AS nth) AS named; ANALYZE users",
+        )
+        .await;
+    let mut mixed: Vec<i64> =
+        (1..=120).map(|nth| nth * 100).filter(|id| !(2001..=8000).contains(id)).collect();
+    for order in ["asc", "desc"] {
+        for limit in [10, 19, 20, 21, 30, 59, 60] {
+            let page = list(&roster, &format!("name=mix&order={order}&limit={limit}")).await;
+            let found: Vec<_> = page.items.iter().map(|user| user.id).collect();
+            assert_eq!(
+                (found.as_slice(), page.next.is_some()),
+                (&mixed[..limit], limit < 60),
+                "{order} {limit}"
+            );
+        }
+        mixed.reverse();
+    }
 }

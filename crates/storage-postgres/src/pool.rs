@@ -44,7 +44,7 @@ pub(crate) struct Pool {
 }
 
 /// How many statements a read makes at the most.
-const STATEMENTS: u32 = 4;
+const STATEMENTS: u32 = 6;
 
 /// How soon a connection that is dead turns out to be so. Whoever waited for longer has mostly given up by now.
 const SOON: Duration = Duration::from_secs(1);

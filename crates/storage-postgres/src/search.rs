@@ -15,10 +15,14 @@ use crate::list::{self, Along};
 use crate::prepared::Prepared;
 use crate::rows::UserRow;
 
-/// How many users are sorted by their ids at the most.
+/// How many of the next users by id are looked at, whoever is found.
+const NEAR: i64 = 2_000;
+
+/// Fewer users than these are sorted by their ids.
 const FEW: i64 = 20_000;
 
-/// A page by what leads to it sooner: a short walk; those who have such a name, where they are few; or any walk.
+/// A page by what leads to it sooner: the next users; those who have such a name, where they are few; or a walk as long
+/// as it takes.
 pub(crate) async fn page(
     conn: &mut AsyncPgConnection,
     query: &UserQuery,
@@ -34,7 +38,7 @@ pub(crate) async fn page(
     list::page_along(if named < FEW { Along::Name } else { Along::Id }, conn, query).await
 }
 
-/// A page of those whom a short walk along the ids finds.
+/// A page of those of the next users by id who have such a name.
 fn nearest(query: &UserQuery, prefix: &NamePrefix) -> Prepared<Limited<Nearest>> {
     let nearest = Nearest {
         columns: (UserColumns, list::newest()),
@@ -45,7 +49,7 @@ fn nearest(query: &UserQuery, prefix: &NamePrefix) -> Prepared<Limited<Nearest>>
     Prepared(Limited(nearest, i64::from(query.limit.get()) + 1))
 }
 
-/// Those of the next two thousand users whose names begin so. With its limit it is a short walk, whoever is found.
+/// Those of the next users by id whose names begin so.
 struct Nearest {
     columns: (UserColumns, SqlLiteral<BigInt>),
     after: Option<i64>,
@@ -74,7 +78,7 @@ impl QueryFragment<Pg> for Nearest {
         }
         out.push_sql(" ORDER BY id ");
         out.push_sql(order);
-        out.push_sql(" LIMIT 2000) AS users WHERE ");
+        out.push_sql(&format!(" LIMIT {NEAR}) AS users WHERE "));
         self.begins.walk_ast(out.reborrow())?;
         out.push_sql(" ORDER BY id ");
         out.push_sql(order);
@@ -129,7 +133,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_short_walk_goes_on_from_where_the_last_page_ended() {
+    fn the_next_users_are_those_after_the_page_before() {
         let mut query = UserQuery::default();
         query.order = Order::Descending;
         let prefix = NamePrefix::parse("A%").unwrap();

@@ -36,7 +36,7 @@ pub struct PgUsers {
     pub(crate) finds: Batched<UserId, Option<User>>,
     pub(crate) pages: Batched<UserQuery, Page<User>>,
     pub(crate) creates: GroupCommit,
-    /// For lists that are no short walk.
+    /// For lists that may be no short walk.
     pub(crate) searches: Turns,
     pub(crate) exports: Exports,
 }

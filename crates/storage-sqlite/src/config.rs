@@ -11,7 +11,7 @@ pub struct SqliteConfig {
     ///
     /// `:memory:` is refused: each of the connections would have a database of its own.
     pub path: PathBuf,
-    /// How many connections read at once: 1 or more.
+    /// How many connections read at once: 1 or more. Half of them, or the only one, search by a name or count.
     pub readers: usize,
     /// How long a request waits for a connection when all are in use: longer than `busy_timeout`.
     pub pool_wait: Duration,

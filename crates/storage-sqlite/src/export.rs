@@ -36,10 +36,6 @@ const LOOK: Duration = Duration::from_secs(5);
 
 type Batch = Result<Vec<User>, UserRepositoryError>;
 
-/// The longest that one waits for the end of another: an export that was given up ends within it, and whoever asks is
-/// told before a request may take no longer.
-const LONGEST_WAIT: Duration = Duration::from_secs(1);
-
 /// Exports hold a connection each for as long as their receivers take: so they have connections of their own, and no
 /// request waits for them.
 #[derive(Clone)]
@@ -56,7 +52,7 @@ impl Exports {
         Ok(Self {
             connector: connector.clone(),
             readers: Readers::new(connector.clone(), most, wait)?,
-            turns: Turns::new(most, wait.min(LONGEST_WAIT), "exports"),
+            turns: Turns::new(most, wait, "exports"),
         })
     }
 

@@ -23,12 +23,8 @@ pub(crate) async fn list(
     let is_brief = query.filter.name.is_none() && !query.with_total;
     let query = query.clone();
     let read = move |conn: &mut SqliteConnection| read(conn, &query);
-    let Read { newest, rows, total } = if is_brief {
-        readers.read_few(read).await?
-    } else {
-        let _turn = searches.take().await?;
-        readers.read(read).await?
-    };
+    let Read { newest, rows, total } =
+        if is_brief { readers.read_few(read).await? } else { searches.read(readers, read).await? };
     let users = rows.into_iter().map(User::try_from).collect::<Result<_, _>>()?;
     let newest = position(newest, "event_counter", "last", 1)?;
     Ok(Page::cut(users, limit, total.map(i64::unsigned_abs), newest))

@@ -25,7 +25,7 @@ const HEALTH: Duration = Duration::from_secs(2);
 pub struct Sqlite {
     writer: Writer,
     readers: Readers,
-    /// Those who may search, which can take long, so that readers are left for others.
+    /// For lists that may be no short walk.
     searches: Turns,
     exports: Exports,
     /// One connection for whoever publishes events, and one for health checks, which never wait behind requests.
