@@ -81,7 +81,8 @@ fn document(ops: Ops) -> OpenApi {
     }
     let components = ComponentsBuilder::new();
     let components = components.schema_from::<problem::Body<'_>>().schema_from::<problem::FieldError<'_>>();
-    let components = service::schemas(events::schemas(directory::schemas(users::schemas(components))));
+    let components =
+        service::schemas(events::schemas(directory::schemas(bulk::schemas(users::schemas(components)))));
     let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
     OpenApiBuilder::new()
         .info(info)

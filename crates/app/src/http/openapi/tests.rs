@@ -5,7 +5,7 @@ use std::path::Path;
 
 use actix_web::http::{Method, header};
 use actix_web::test::TestRequest;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::super::BASE_PATH;
 use super::super::tests::{Answer, ask, ask_past, in_memory};
@@ -117,12 +117,35 @@ async fn the_examples_of_bodies_are_taken() {
                 if path.ends_with("/from-directory") { [503].as_slice() } else { &[200, 201, 202] };
             assert!(expected.contains(&answer.status.as_u16()), "{method} {path}: {}", answer.body);
             if path.ends_with("/import") {
-                assert_eq!(answer.body, serde_json::json!({"line": 1, "id": 1}), "{media_type}");
+                assert_eq!(answer.body, json!({"line": 1, "id": 1}), "{media_type}");
             }
             taken += 1;
         }
     }
     assert_eq!(taken, 9, "every body has an example for each of its media types");
+}
+
+#[actix_web::test]
+async fn lines_of_an_import_have_the_members_that_are_documented() {
+    let (document, ports) = (document(), in_memory());
+    let (valid, invalid) = (json!({"email": "ada@example.org", "name": "Ada"}), json!({"name": "Ada"}));
+    for (query, line, schema) in [
+        ("dry_run=true", &valid, "ImportOutcome"),
+        ("", &valid, "ImportOutcome"),
+        ("", &invalid, "ImportOutcome"),
+        ("report=errors", &valid, "ImportSummary"),
+    ] {
+        let path = format!("/api/v1/users/import?{query}");
+        let told = send(&ports, "post", &path, Some(("application/x-ndjson", line))).await.body;
+        let told = told.as_object().unwrap();
+        let schema = &document["components"]["schemas"][schema];
+        for member in told.keys() {
+            assert!(schema["properties"][member].is_object(), "{member}");
+        }
+        for member in schema["required"].as_array().unwrap() {
+            assert!(told.contains_key(member.as_str().unwrap()), "{member}");
+        }
+    }
 }
 
 #[actix_web::test]
