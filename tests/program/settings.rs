@@ -16,6 +16,7 @@ suite![
     variables_alone_suffice,
     a_command_minds_no_setting_that_it_does_not_need,
     the_log_is_json_where_it_is_asked_for,
+    the_log_has_what_any_program_in_rust_is_asked_for_unless_this_one_is,
     a_pool_of_one_connection_serves,
     a_database_that_cannot_be_opened_is_told_in_one_line,
     an_address_that_is_taken_is_told_in_one_line,
@@ -42,7 +43,7 @@ const SETTINGS: [(&str, &str); 16] = [
 ];
 
 /// Values that a setting cannot have.
-const BAD: [(&str, &str, &str); 21] = [
+const BAD: [(&str, &str, &str); 22] = [
     ("--database-url", "DATABASE_URL", "mysql://localhost/users"),
     ("--database-url", "DATABASE_URL", "roster.db"),
     ("--listen", "ROSTER_LISTEN", "nowhere"),
@@ -62,6 +63,7 @@ const BAD: [(&str, &str, &str); 21] = [
     ("--events-retention", "ROSTER_EVENTS_RETENTION", "3000000"),
     ("--log-format", "ROSTER_LOG_FORMAT", "xml"),
     ("--log", "ROSTER_LOG", "verbose"),
+    ("--log", "ROSTER_LOG", "warn,[request]=trace"),
     ("--directory-url", "DIRECTORY_URL", "http://directory.example.org"),
     ("--migrate", "ROSTER_MIGRATE", "perhaps"),
 ];
@@ -211,6 +213,35 @@ async fn the_log_is_json_where_it_is_asked_for(database: Database) {
     for line in exit.stderr.lines() {
         assert!(serde_json::from_str::<serde_json::Value>(line).is_ok_and(|line| line.is_object()), "{line}");
     }
+}
+
+/// Seen to fail where `RUST_LOG` was not looked at.
+async fn the_log_has_what_any_program_in_rust_is_asked_for_unless_this_one_is(database: Database) {
+    for (rust_log, roster_log, is_told) in [
+        ("warn", None, false),
+        ("warn", Some("info"), true),
+        ("roster=info", None, true),
+        // Of another form: a module, or more than levels can say; or nothing.
+        ("roster", None, true),
+        ("", None, true),
+        ("warn,[request]=trace", None, true),
+    ] {
+        let program = Program::serving(&database).env("RUST_LOG", rust_log);
+        let program = match roster_log {
+            Some(levels) => program.env("ROSTER_LOG", levels),
+            None => program,
+        };
+        let roster = program.serve().await;
+        roster.get("/livez").await.any_body(200);
+        let log = roster.stop().await.stderr;
+        assert_eq!(log.contains("answered"), is_told, "{rust_log}, {roster_log:?}: {log}");
+    }
+    // Seen to fail on PostgreSQL, whose driver tells the bytes that it sends.
+    let roster = Program::serving(&database).env("RUST_LOG", "trace").serve().await;
+    let email = roster.user("ada").await.email;
+    let log = roster.stop().await.stderr;
+    let bytes = email.bytes().map(|byte| byte.to_string()).collect::<Vec<_>>().join(", ");
+    assert!(log.contains("TRACE") && !log.contains(&email) && !log.contains(&bytes), "{log}");
 }
 
 async fn a_pool_of_one_connection_serves(database: Database) {

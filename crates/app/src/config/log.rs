@@ -1,3 +1,6 @@
+use std::env;
+use std::sync::LazyLock;
+
 use clap::ValueEnum;
 use tracing_subscriber::filter::{LevelFilter, Targets};
 
@@ -16,12 +19,31 @@ pub(crate) struct LogConfig {
         value_name = "FORMAT"
     )]
     pub log_format: LogFormat,
-    // What the framework tells of is bytes that are no request, which anybody can send; what else fails is told by us,
-    // and what the NATS client tells at each attempt is told once.
-    /// What is logged: error, warn, info, debug or trace, and by module, as in "warn,roster=debug"
-    #[arg(long = "log", env = "ROSTER_LOG", global = true, value_parser = levels, default_value = "info,actix_http=off,actix_server=warn,async_nats=off", value_name = "LEVEL")]
+    /// What is logged, of which level and by which module.
+    #[arg(
+        long = "log",
+        env = "ROSTER_LOG",
+        global = true,
+        value_parser = levels,
+        default_value = DEFAULT.as_str(),
+        value_name = "LEVEL",
+        help = "What is logged: error, warn, info, debug or trace, and by module, as in \"warn,roster=debug\"; \
+                where RUST_LOG says such, that is in the default"
+    )]
     pub log: Targets,
 }
+
+/// What is logged of others, unless they are named. What the framework tells of is bytes that are no request, which
+/// anybody can send; what else fails is told by us, and what the NATS client tells at each attempt is told once. What
+/// PostgreSQL's driver tells below this is users' data.
+const OF_OTHERS: &str = "actix_http=off,actix_server=warn,async_nats=off,tokio_postgres=info";
+
+/// What is logged where this program is told nothing: as any program in Rust is told, where that is of a form that is
+/// known here.
+static DEFAULT: LazyLock<String> = LazyLock::new(|| {
+    let asked = env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty() && levels(asked).is_ok());
+    format!("{OF_OTHERS},{}", asked.as_deref().unwrap_or("info"))
+});
 
 /// How an event of the log is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -32,14 +54,16 @@ pub(crate) enum LogFormat {
     Json,
 }
 
-/// What is logged. A bare word that is no level would be a module's name, and silence all others.
+/// What is logged. A bare word that is no level would be a module's name, and silence all others; what is asked of a span,
+/// as `[request]=debug`, would be that of nobody.
 fn levels(text: &str) -> Result<Targets, String> {
-    let stray = text
-        .split(',')
-        .map(str::trim)
-        .find(|part| !part.contains('=') && part.parse::<LevelFilter>().is_err());
+    let stray = text.split(',').map(str::trim).find(|part| {
+        part.replace("[{", "").contains('[') || !part.contains('=') && part.parse::<LevelFilter>().is_err()
+    });
     match stray {
-        Some(word) => Err(format!("{word:?} is no level: error, warn, info, debug, trace or off")),
+        Some(word) => {
+            Err(format!("{word:?} is no level, nor one of a module: error, warn, info, debug, trace or off"))
+        }
         None => text.parse::<Targets>().map_err(|error| error.to_string()),
     }
 }
