@@ -12,12 +12,14 @@ use tokio::time::{sleep, timeout};
 
 use super::{CLIENT, STEP, TRACE, until_events_can_come};
 use crate::kit::{
-    Backend, Collector, Database, OnSqlite, Program, Reply, Span, StandIn, USERS, WithNats, new_user, suite,
+    Backend, Collector, Database, EVENTS, OnSqlite, Program, Reply, Span, StandIn, USERS, WithNats, new_user,
+    suite,
 };
 
 suite![
     one_trace_goes_from_a_request_through_the_outbox_to_what_another_program_does,
     events_that_take_effect_together_stay_in_their_traces,
+    an_event_that_comes_over_http_stays_in_its_trace,
     a_trace_goes_on_to_the_directory,
     without_a_collector_nothing_is_traced,
     what_is_left_is_sent_before_the_program_ends,
@@ -152,6 +154,31 @@ async fn events_that_take_effect_together_stay_in_their_traces(WithNats(database
         assert_eq!(told.parent, handled.id, "{told:?}");
     }
     assert_eq!(second.stop().await.code, Some(0));
+}
+
+/// Seen to fail where its effect was a part of the request alone.
+async fn an_event_that_comes_over_http_stays_in_its_trace(OnSqlite(database): OnSqlite) {
+    let collector = Collector::start().await;
+    let roster = observed(Program::serving(&database), &collector, "roster").serve().await;
+    for (id, happened) in ["saved", "saved", "removed"].into_iter().enumerate() {
+        let person = json!({
+            "specversion": "1.0", "id": id.to_string(), "source": "/hr", "traceparent": CLIENT,
+            "type": format!("directory.person.{happened}"),
+            "data": {"email": "ada@example.org", "name": format!("Ada {id}")},
+        });
+        let request = roster.request("POST", EVENTS).body("application/cloudevents+json", person.to_string());
+        request.await.empty(202);
+    }
+    let brought_about = loop {
+        let events: Value = serde_json::from_str(&roster.get(EVENTS).await.any_body(200).text()).unwrap();
+        match events.as_array() {
+            Some(events) if events.len() == 3 => break events.clone(),
+            _ => sleep(Duration::from_millis(20)).await,
+        }
+    };
+    for event in brought_about {
+        assert!(event["traceparent"].as_str().is_some_and(|trace| trace.contains(TRACE)), "{event}");
+    }
 }
 
 async fn a_trace_goes_on_to_the_directory(OnSqlite(database): OnSqlite) {

@@ -49,20 +49,15 @@ async fn within<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<
     outcome
 }
 
-/// A commit that is part of the span; or of what it was part of, where that is not sampled or not wanted.
+/// A commit that is part of the span; or of what it was part of, where that is another trace, or the span is not sampled
+/// or not wanted.
 fn part_of(span: &Span, commit: Commit) -> Commit {
     let here = span.in_scope(traces::current);
-    let trace = here.or_else(|| commit.trace.clone());
-    commit.traced(trace)
-}
-
-/// The same of one of many commits that share the span: one that is part of another trace stays there.
-fn one_part_of(span: &Span, commit: Commit) -> Commit {
-    let is_elsewhere = match (span.in_scope(traces::current), &commit.trace) {
+    let is_elsewhere = match (&here, &commit.trace) {
         (Some(here), Some(trace)) => here.trace_id() != trace.trace_id(),
-        _ => false,
+        _ => here.is_none(),
     };
-    if is_elsewhere { commit } else { part_of(span, commit) }
+    if is_elsewhere { commit } else { commit.traced(here) }
 }
 
 #[async_trait]
@@ -91,7 +86,7 @@ impl UserRepository for Traced {
 
     async fn create_many(&self, new: Vec<(NewUser, Commit)>) -> Result<Vec<Result<Written<User>>>> {
         let span = step!(self, "users.create_many");
-        let new = new.into_iter().map(|(new, commit)| (new, one_part_of(&span, commit))).collect();
+        let new = new.into_iter().map(|(new, commit)| (new, part_of(&span, commit))).collect();
         within(span, self.users.create_many(new)).await
     }
 
