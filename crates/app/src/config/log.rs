@@ -33,16 +33,24 @@ pub(crate) struct LogConfig {
     pub log: Targets,
 }
 
-/// What is logged of others, unless they are named. What the framework tells of is bytes that are no request, which
+/// What is logged of others at the most, unless they are named. What the framework tells of is bytes that are no request, which
 /// anybody can send; what else fails is told by us, and what the NATS client tells at each attempt is told once. What
 /// PostgreSQL's driver tells below this is users' data.
-const OF_OTHERS: &str = "actix_http=off,actix_server=warn,async_nats=off,tokio_postgres=info";
+const OF_OTHERS: [(&str, LevelFilter); 4] = [
+    ("actix_http", LevelFilter::OFF),
+    ("actix_server", LevelFilter::WARN),
+    ("async_nats", LevelFilter::OFF),
+    ("tokio_postgres", LevelFilter::INFO),
+];
 
 /// What is logged where this program is told nothing: as any program in Rust is told, where that is of a form that is
 /// known here.
 static DEFAULT: LazyLock<String> = LazyLock::new(|| {
     let asked = env::var("RUST_LOG").ok().filter(|asked| !asked.is_empty() && levels(asked).is_ok());
-    format!("{OF_OTHERS},{}", asked.as_deref().unwrap_or("info"))
+    let asked = asked.unwrap_or_else(|| LevelFilter::INFO.to_string());
+    let most = levels(&asked).ok().and_then(|asked| asked.default_level()).unwrap_or(LevelFilter::OFF);
+    let of_others = OF_OTHERS.map(|(module, level)| format!("{module}={}", level.min(most)));
+    format!("{},{asked}", of_others.join(","))
 });
 
 /// How an event of the log is written.
