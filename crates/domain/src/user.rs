@@ -306,6 +306,7 @@ mod tests {
     fn an_email_is_trimmed_and_lowercased() {
         let email = Email::parse("\u{a0} Ana.LÍVIA@Example.ORG\n").unwrap();
         assert_eq!(email.as_str(), "ana.lívia@example.org");
+        assert_eq!(email.into_string(), "ana.lívia@example.org");
     }
 
     #[test]

@@ -117,8 +117,22 @@ mod tests {
         assert_eq!(positions(&read(Position::new(2)).unwrap()), [3, 4, 5]);
         let gone = read(Position::new(1)).unwrap_err();
         assert!(matches!(gone, DomainError::Gone { pruned } if pruned.get() == 2), "{gone:?}");
+        let at_the_end = block_on(feed(5).read(Position::new(5), FeedLimit::default())).unwrap();
+        assert_eq!((positions(&at_the_end), at_the_end.newest.get()), (vec![], 5));
         let all_gone = block_on(feed(5).read(Position::new(4), FeedLimit::default())).unwrap_err();
         assert!(matches!(all_gone, DomainError::Gone { pruned } if pruned.get() == 5), "{all_gone:?}");
+    }
+
+    #[test]
+    fn what_is_kept_is_not_asked_of_a_part_that_begins_where_the_last_one_ended() {
+        let after_two = block_on(feed(0).read(Position::new(2), FeedLimit::default())).unwrap().events;
+        let mut events = MockEventLog::new();
+        events.expect_newest().returning(|| Ok(Position::START));
+        events.expect_read().once().return_once(|_, _| Ok(after_two));
+        events.expect_pruned().never();
+        let feed = FeedService::new(Arc::new(events));
+        let page = block_on(feed.read(Position::new(2), FeedLimit::default())).unwrap();
+        assert_eq!(positions(&page), [3, 4, 5]);
     }
 
     #[test]
