@@ -28,7 +28,7 @@ pub(crate) struct LogConfig {
         default_value = DEFAULT.as_str(),
         value_name = "LEVEL",
         help = "What is logged: error, warn, info, debug or trace, and by module, as in \"warn,roster=debug\"; \
-                where RUST_LOG says such, that is in the default"
+                without it, RUST_LOG counts"
     )]
     pub log: Targets,
 }
