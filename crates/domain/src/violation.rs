@@ -133,3 +133,20 @@ impl fmt::Display for Violations {
 }
 
 impl Error for Violations {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_are_told_and_no_more() {
+        let mut broken = Violations::default();
+        for field in ["a", "b", "c"] {
+            broken.check(false, || Violation::required(field));
+        }
+        let first =
+            |most| broken.clone().first(most).iter().map(|rule| rule.field.to_string()).collect::<Vec<_>>();
+        assert_eq!(first(2), ["a", "b"]);
+        assert_eq!(first(4), ["a", "b", "c"]);
+    }
+}
