@@ -66,7 +66,7 @@ pub(crate) fn page<'conn>(
     page_along(Along::Id, conn, query)
 }
 
-/// A page alone.
+/// A page alone, along what leads to it.
 pub(crate) fn page_along<'conn>(
     along: Along,
     mut conn: &'conn AsyncPgConnection,

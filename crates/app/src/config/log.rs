@@ -33,9 +33,9 @@ pub(crate) struct LogConfig {
     pub log: Targets,
 }
 
-/// What is logged of others at the most, unless they are named. What the framework tells of is bytes that are no request, which
-/// anybody can send; what else fails is told by us, and what the NATS client tells at each attempt is told once. What
-/// PostgreSQL's driver tells below this is users' data.
+/// What is logged of others at the most, unless they are named. What the framework tells of is bytes that are no
+/// request, which anybody can send; what else fails is told by us, and what the NATS client tells at each attempt is told
+/// once. What PostgreSQL's driver tells below this is users' data.
 const OF_OTHERS: [(&str, LevelFilter); 4] = [
     ("actix_http", LevelFilter::OFF),
     ("actix_server", LevelFilter::WARN),

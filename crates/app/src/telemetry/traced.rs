@@ -52,11 +52,8 @@ async fn within<T>(span: Span, call: impl Future<Output = Result<T>>) -> Result<
 /// A commit that is part of the span; or of what it was part of, where that is another trace, or the span is not sampled
 /// or not wanted.
 fn part_of(span: &Span, commit: Commit) -> Commit {
-    let here = span.in_scope(traces::current);
-    let is_elsewhere = match (&here, &commit.trace) {
-        (Some(here), Some(trace)) => here.trace_id() != trace.trace_id(),
-        _ => here.is_none(),
-    };
+    let Some(here) = span.in_scope(traces::current) else { return commit };
+    let is_elsewhere = commit.trace.as_ref().is_some_and(|trace| trace.trace_id() != here.trace_id());
     if is_elsewhere { commit } else { commit.traced(here) }
 }
 
