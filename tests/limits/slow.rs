@@ -23,10 +23,10 @@ suite![
 /// How long what has a second may take.
 const SOON: Duration = Duration::from_millis(1_500);
 
-/// With time limits of a second.
-async fn impatient(database: &Database) -> Roster {
-    let second = ["--head-timeout", "1", "--keep-alive", "1", "--body-timeout", "1"];
-    Program::serving(database).and(second).serve().await
+/// Where these time limits are a second each; others are as they are, so that a client who is held up for a moment is
+/// not taken for a slow one.
+async fn impatient<const N: usize>(database: &Database, limits: [&'static str; N]) -> Roster {
+    Program::serving(database).and(limits.into_iter().flat_map(|limit| [limit, "1"])).serve().await
 }
 
 /// A request to create a user, whose body does not come.
@@ -35,7 +35,7 @@ fn stalled() -> String {
 }
 
 async fn a_first_head_that_does_not_come_is_not_waited_for(database: Database) {
-    let roster = impatient(&database).await;
+    let roster = impatient(&database, ["--head-timeout"]).await;
     for part in ["", "GET /api", "GET /livez HTTP/1.1\r\nHost: localhost\r\n"] {
         let mut raw = Raw::to(&roster).await;
         let began = Instant::now();
@@ -47,7 +47,7 @@ async fn a_first_head_that_does_not_come_is_not_waited_for(database: Database) {
 
 // Seen to fail without `Patience::watch`: the framework waits for ever for any head but the first.
 async fn a_later_head_that_does_not_come_is_not_waited_for(database: Database) {
-    let roster = impatient(&database).await;
+    let roster = impatient(&database, ["--keep-alive", "--head-timeout"]).await;
     let mut raw = Raw::to(&roster).await;
     raw.ask("GET", USERS).await.unwrap();
     raw.answer().await.expect("it is answered").page();
@@ -60,7 +60,7 @@ async fn a_later_head_that_does_not_come_is_not_waited_for(database: Database) {
 
 // Seen to fail with a clock that does not tell a body from the rest: then it is 503.
 async fn a_body_that_does_not_come_is_answered_with_408(database: Database) {
-    let roster = impatient(&database).await;
+    let roster = impatient(&database, ["--body-timeout"]).await;
     let mut raw = Raw::to(&roster).await;
     let began = Instant::now();
     raw.send(stalled()).await;
@@ -74,7 +74,7 @@ async fn a_body_that_does_not_come_is_answered_with_408(database: Database) {
 
 // Seen to fail without `Patience::watch`: the framework reads on for as long as chunks come.
 async fn what_is_sent_after_the_answer_keeps_no_connection(database: Database) {
-    let roster = impatient(&database).await;
+    let roster = impatient(&database, ["--keep-alive", "--head-timeout"]).await;
     let mut raw = Raw::to(&roster).await;
     raw.send("POST /nope HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n").await;
     raw.answer().await.expect("it is answered").error(404, "not_found");
@@ -87,7 +87,7 @@ async fn what_is_sent_after_the_answer_keeps_no_connection(database: Database) {
 }
 
 async fn a_connection_on_which_nothing_is_asked_is_closed(database: Database) {
-    let roster = impatient(&database).await;
+    let roster = impatient(&database, ["--keep-alive"]).await;
     let mut raw = Raw::to(&roster).await;
     raw.ask("GET", USERS).await.unwrap();
     raw.answer().await.expect("it is answered").page();
