@@ -26,7 +26,7 @@ use crate::access::Scope;
 use crate::bulk::{self, Format, Outcomes, Reader, Report};
 use crate::wiring::Services;
 
-/// How much of an answer is held while the client sends: some ten thousand lines that failed.
+/// How much of an answer of errors alone is held while the client sends: some ten thousand lines that failed.
 const MAX_HELD_BYTES: usize = 1024 * 1024;
 
 pub(super) fn routes(config: &mut web::ServiceConfig) {
@@ -41,21 +41,15 @@ async fn import(
     services: web::Data<Services>,
     streams: web::Data<Streams>,
     request: HttpRequest,
-    mut payload: web::Payload,
+    payload: web::Payload,
 ) -> Result<HttpResponse, ApiError> {
     let asked = ImportRequest::of(&request)?;
     let reader = Reader::new(asked.format, asked.is_gzip);
-    // What is wrong from the beginning can still have an answer of its own.
-    let first = Receiving::of(&request).wait_within(streams.idle(), first(&mut payload)).await?;
-    let received = stream::iter(first.map(Ok)).chain(received(payload, streams.idle()));
+    let received = received(payload, streams.idle());
     let outcomes = bulk::outcomes(services.import.begin(asked.options), reader, received);
-    let only_errors = asked.report.only_errors;
+    let most = if asked.report.only_errors { MAX_HELD_BYTES } else { 1 };
     let mut told = Box::pin(told(outcomes, asked.report));
-    let held = if only_errors {
-        Receiving::of(&request).stream(held(&streams, &mut told)).await?
-    } else {
-        Vec::new()
-    };
+    let held = Receiving::of(&request).stream(held(&streams, &mut told, most)).await?;
     let mut response = HttpResponse::Ok();
     response.insert_header((header::CONTENT_TYPE, Format::Ndjson.media_type()));
     let held = stream::iter(held).map(|(part, _room)| Ok(part));
@@ -65,14 +59,16 @@ async fn import(
 /// A part of an answer, and the room that it takes.
 type Held = (Vec<u8>, Option<OwnedSemaphorePermit>);
 
-/// What is told of errors alone, held until the client has sent all, while it is little: many a client, and a proxy,
-/// sends no more of a body once an answer has begun.
+/// The beginning of an answer, held until it has so many bytes, or is whole: what goes wrong before can still have an
+/// answer of its own. Errors alone are held until the client has sent all, while they are little: many a client, and a
+/// proxy, sends no more of a body once an answer has begun.
 async fn held(
     streams: &Streams,
     told: &mut (impl Stream<Item = io::Result<Vec<u8>>> + Unpin),
+    most: usize,
 ) -> Result<Vec<Held>, ApiError> {
     let (mut held, mut bytes) = (Vec::new(), 0);
-    while bytes < MAX_HELD_BYTES {
+    while bytes < most {
         let Some(part) = told.try_next().await.map_err(|cause| not_received(&cause))? else { break };
         bytes += part.len();
         let room = streams.room(part.len());
@@ -148,11 +144,6 @@ fn report(text: &str) -> Result<Report, Violations> {
         "errors" => Ok(Report::of_errors()),
         _ => Err(Violation::new("report", "Report must be all or errors").into()),
     }
-}
-
-/// The first part of what the client sends; `None` where that is nothing.
-async fn first(payload: &mut web::Payload) -> Result<Option<Bytes>, ApiError> {
-    payload.next().await.transpose().map_err(|_| not_whole())
 }
 
 /// What the client sends. It may take as long as it likes, but not send nothing for longer than `idle`.

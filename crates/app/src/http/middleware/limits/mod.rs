@@ -86,16 +86,6 @@ impl Receiving {
         self,
         body: impl Future<Output = Result<T, ApiError>>,
     ) -> Result<T, ApiError> {
-        let limit = self.clock.as_ref().map_or(Duration::ZERO, Clock::body);
-        self.wait_within(limit, body).await
-    }
-
-    /// Waits for the body within another time.
-    pub(in crate::http) async fn wait_within<T>(
-        self,
-        limit: Duration,
-        body: impl Future<Output = Result<T, ApiError>>,
-    ) -> Result<T, ApiError> {
         let received = async {
             match self.place {
                 Some(place) => place.without(body).await?,
@@ -103,7 +93,7 @@ impl Receiving {
             }
         };
         match self.clock {
-            Some(clock) => clock.receiving(limit, received).await,
+            Some(clock) => clock.receiving(clock.body(), received).await,
             None => received.await,
         }
     }
