@@ -104,13 +104,13 @@ impl InboundId {
     ///
     /// Every rule that one of them breaks.
     pub fn parse(source: &str, id: &str) -> Result<Self, Violations> {
-        Self::from_parsed(Ok(source), Ok(id))
+        Self::from_parsed(Ok(source.to_owned()), Ok(id.to_owned()))
     }
 
     /// Both, or every rule that either breaks.
     pub(crate) fn from_parsed(
-        source: Result<&str, Violations>,
-        id: Result<&str, Violations>,
+        source: Result<String, Violations>,
+        id: Result<String, Violations>,
     ) -> Result<Self, Violations> {
         let mut broken = Violations::default();
         let id = broken.take(id.and_then(|id| attribute("id", id, Self::MAX_ID_CHARS)));
@@ -132,12 +132,12 @@ impl InboundId {
     }
 }
 
-fn attribute(field: &'static str, text: &str, max: usize) -> Result<String, Violations> {
+fn attribute(field: &'static str, text: String, max: usize) -> Result<String, Violations> {
     let mut broken = Violations::default();
     broken.check(!text.is_empty(), || Violation::required(field));
     broken.check(text.chars().nth(max).is_none(), || Violation::too_long(field, max));
     broken.check(!text.contains(char::is_control), || Violation::control_characters(field));
-    broken.or_else(|| text.to_owned())
+    broken.or(text)
 }
 
 #[cfg(test)]

@@ -94,10 +94,13 @@ impl Violations {
         broken
     }
 
-    /// The first of them, at most this many.
+    /// The first of them, at most this many. Where there are more, the last violation says so of `field`.
     #[must_use]
-    pub fn first(mut self, most: usize) -> Self {
-        self.0.truncate(most);
+    pub fn first(mut self, most: usize, field: &'static str) -> Self {
+        if self.0.len() > most {
+            self.0.truncate(most);
+            self.0.push(Violation::new(field, format!("Only the first {most} broken rules are told")));
+        }
         self
     }
 
@@ -144,9 +147,10 @@ mod tests {
         for field in ["a", "b", "c"] {
             broken.check(false, || Violation::required(field));
         }
-        let first =
-            |most| broken.clone().first(most).iter().map(|rule| rule.field.to_string()).collect::<Vec<_>>();
-        assert_eq!(first(2), ["a", "b"]);
-        assert_eq!(first(4), ["a", "b", "c"]);
+        assert_eq!(
+            broken.clone().first(2, "body").to_string(),
+            "A is required; B is required; Only the first 2 broken rules are told"
+        );
+        assert_eq!(broken.clone().first(3, "body"), broken);
     }
 }

@@ -144,7 +144,7 @@ impl Body for InboundRequest {
     fn read(media_type: &str, body: &[u8]) -> Result<Self, ApiError> {
         let body: &RawValue = json::parse(body)?;
         if media_type != BATCH {
-            return Ok(Self(vec![event(body)?]));
+            return Ok(Self(vec![InboundEvent::from_cloudevent(body)?]));
         }
         let events = serde_json::from_str::<Vec<&RawValue>>(body.get());
         let no_array = |_| Violation::new("body", "Request body must be a JSON array of events");
@@ -152,20 +152,15 @@ impl Body for InboundRequest {
     }
 }
 
-/// An event; or the rules that it breaks. JSON can say what is no value (RFC 8259 §6, §8.2, §9).
-fn event(json: &RawValue) -> Result<InboundEvent, Violations> {
-    let no_value = |error| Violation::new("body", format!("Event must be JSON that has a value: {error}"));
-    InboundEvent::from_cloudevent(&serde_json::from_str(json.get()).map_err(no_value)?)
-}
-
-/// All events of a batch; or the first rules that they break, each with the index of its event, counted from 0.
+/// All events of a batch; or the rules that they break, each with the index of its event, counted from 0.
 fn batch(events: &[&RawValue]) -> Result<Vec<InboundEvent>, Violations> {
     let (mut broken, mut read) = (Violations::default(), Vec::with_capacity(events.len()));
     for (index, json) in events.iter().enumerate() {
-        read.extend(broken.take(event(json).map_err(|broken| broken.of_nth("Event", index))));
-        if broken.iter().len() >= MOST_TOLD {
+        let event = InboundEvent::from_cloudevent(json);
+        read.extend(broken.take(event.map_err(|broken| broken.of_nth("Event", index))));
+        if broken.iter().len() > MOST_TOLD {
             break;
         }
     }
-    broken.first(MOST_TOLD).or(read)
+    broken.first(MOST_TOLD, "body").or(read)
 }
