@@ -83,6 +83,13 @@ async fn a_name_that_is_too_short_is_refused(roster: Roster) {
 async fn every_broken_rule_is_listed(roster: Roster) {
     refused(&roster, &json!({"email": "", "name": ""}), &[REQUIRED, SHORT]).await;
     refused(&roster, &json!({"name": "A", "email": "ada"}), &[FORMAT, SHORT]).await;
+    // That of the path is one of them.
+    let no_id = format!("{USERS}/ada");
+    let id = ("id", "Id must be a 64-bit integer");
+    roster.put(&no_id, &json!({"name": "A"})).await.violations(&[id, REQUIRED, SHORT]);
+    roster.patch(&no_id, &json!({"name": "A"})).await.violations(&[id, SHORT]);
+    roster.get(&no_id).await.violations(&[id]);
+    roster.delete(&no_id).await.violations(&[id]);
 }
 
 async fn fields_that_are_missing_or_null_are_named(roster: Roster) {

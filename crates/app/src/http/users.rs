@@ -76,8 +76,8 @@ async fn replace(
     WriteCondition(precondition): WriteCondition,
     Json(body): Json<CreateUserRequest>,
 ) -> Answer {
-    let changes = NewUser::try_from(body)?.into();
-    let user = services.users.update(id.user()?, changes, precondition).await?;
+    let (id, new) = id.user_and(NewUser::try_from(body))?;
+    let user = services.users.update(id, new.into(), precondition).await?;
     Ok(answer(&mut HttpResponse::Ok(), user))
 }
 
@@ -87,8 +87,8 @@ async fn patch(
     WriteCondition(precondition): WriteCondition,
     Json(body): Json<PatchUserRequest>,
 ) -> Answer {
-    let changes = body.try_into()?;
-    let user = services.users.update(id.user()?, changes, precondition).await?;
+    let (id, changes) = id.user_and(body.try_into())?;
+    let user = services.users.update(id, changes, precondition).await?;
     Ok(answer(&mut HttpResponse::Ok(), user))
 }
 

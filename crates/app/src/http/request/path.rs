@@ -5,22 +5,35 @@ use std::future::{Ready, ready};
 use actix_web::dev::{Payload, ServiceRequest};
 use actix_web::http::Uri;
 use actix_web::{FromRequest, HttpRequest};
-use roster_domain::{DirectoryId, DomainError, UserId, Violation};
+use roster_domain::{DirectoryId, DomainError, UserId, Violation, Violations};
 
 use crate::http::problem::error::ApiError;
 
-/// The `{id}` of a path, as a number; whether anybody can have it is another question, and asked later.
-pub(in crate::http) struct IdInPath(i64);
+/// The `{id}` of a path, if it is a number; whether anybody can have that is another question, and asked later.
+pub(in crate::http) struct IdInPath(Result<i64, Violation>);
 
 impl IdInPath {
     /// The id, where a user can have it; else there is no such user.
-    pub(in crate::http) fn user(&self) -> Result<UserId, DomainError> {
-        UserId::new(self.0).ok_or_else(|| DomainError::user_not_found(self.0))
+    pub(in crate::http) fn user(self) -> Result<UserId, ApiError> {
+        let (id, ()) = self.user_and(Ok(()))?;
+        Ok(id)
+    }
+
+    /// The same with what the body says, or every rule that either breaks.
+    pub(in crate::http) fn user_and<T>(self, parsed: Result<T, Violations>) -> Result<(UserId, T), ApiError> {
+        let mut broken = Violations::default();
+        match (broken.take(self.0.map_err(Violations::from)), broken.take(parsed)) {
+            (Some(id), Some(parsed)) => {
+                Ok((UserId::new(id).ok_or_else(|| DomainError::user_not_found(id))?, parsed))
+            }
+            _ => Err(broken.into()),
+        }
     }
 
     /// The id, where a person of the directory can have it; else there is no such person.
-    pub(in crate::http) fn person(&self) -> Result<DirectoryId, DomainError> {
-        DirectoryId::new(self.0).ok_or_else(|| DomainError::person_not_found(self.0))
+    pub(in crate::http) fn person(self) -> Result<DirectoryId, ApiError> {
+        let id = self.0?;
+        Ok(DirectoryId::new(id).ok_or_else(|| DomainError::person_not_found(id))?)
     }
 }
 
@@ -42,6 +55,6 @@ impl FromRequest for IdInPath {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         let id = request.match_info().query("id").parse();
-        ready(id.map(Self).map_err(|_| Violation::new("id", "Id must be a 64-bit integer").into()))
+        ready(Ok(Self(id.map_err(|_| Violation::new("id", "Id must be a 64-bit integer")))))
     }
 }
