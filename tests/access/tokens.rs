@@ -283,7 +283,7 @@ async fn what_cannot_be_done_is_told_in_one_line() {
     let file = TokensFile::missing();
     told(file.run(&["list"]).await, 1, "tokens: No such file");
     file.token("ci", "users:read").await;
-    told(file.run(&["new", "--name", "ci", "--scope", "users:write"]).await, 1, "of this name");
+    told(file.run(&["new", "--name", "ci", "--scope", "users:write"]).await, 1, "a token named ci already");
     told(file.run(&["revoke", "--name", "cd"]).await, 1, "no token named cd");
     told(file.run(&["new", "--name", "c d", "--scope", "users:write"]).await, 2, "--name");
     told(file.run(&["new", "--name", "cd", "--scope", "users:all"]).await, 2, "--scope");

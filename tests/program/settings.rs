@@ -6,6 +6,7 @@ suite![
     help_names_every_setting_and_its_variable,
     limits_are_what_is_promised_by_default,
     every_flag_has_a_variable,
+    a_setting_without_the_one_that_it_belongs_to_is_refused,
     a_bad_setting_is_told_in_one_line_that_names_it,
     a_bad_variable_is_told_in_one_line_that_names_it,
     an_unknown_flag_is_refused,
@@ -116,11 +117,28 @@ async fn limits_are_what_is_promised_by_default() {
 }
 
 async fn every_flag_has_a_variable() {
-    let help = Program::with(["serve", "--help"]).run().await.stdout;
-    let flags = help.split("\n      --").skip(1).filter(|flag| !flag.starts_with("help"));
-    let (with, without): (Vec<_>, Vec<_>) = flags.partition(|flag| flag.contains("[env: "));
-    assert!(with.len() >= SETTINGS.len(), "these are not all: {help}");
-    assert_eq!(without, [""; 0]);
+    for command in
+        ["serve", "import", "export", "republish", "health", "token new", "token revoke", "dead-letters show"]
+    {
+        let help = Program::with(command.split(' ').chain(["--help"])).run().await.stdout;
+        let flags = help.split("\n      --").skip(1).filter(|flag| !flag.starts_with("help"));
+        let (with, without): (Vec<_>, Vec<_>) = flags.partition(|flag| flag.contains("[env: "));
+        assert!(with.len() >= SETTINGS.len(), "these are not all: {help}");
+        assert_eq!(without, [""; 0], "{command}");
+    }
+}
+
+async fn a_setting_without_the_one_that_it_belongs_to_is_refused() {
+    let cases = [
+        ("--nats-credentials", "ROSTER_NATS_CREDENTIALS", "roster.creds"),
+        ("--database-direct-url", "ROSTER_DATABASE_DIRECT_URL", "postgres://127.0.0.1/roster"),
+        ("--jwt-issuer", "ROSTER_JWT_ISSUER", "https://issuer.example.org"),
+    ];
+    for (flag, variable, value) in cases {
+        let exit = Program::with([flag, value]).run().await;
+        is_told(&exit, flag, variable);
+        assert!(exit.stderr.contains("beside it"), "{exit:?}");
+    }
 }
 
 async fn a_bad_setting_is_told_in_one_line_that_names_it() {

@@ -89,25 +89,51 @@ impl Cli {
 
 /// What is wrong, with the setting's name first. A value is not repeated: it may hold a password.
 fn one_line(error: &clap::Error) -> String {
-    let cause = std::error::Error::source(error);
-    if let (Some(flag), Some(cause)) = (error.get(ContextKind::InvalidArg), cause) {
-        return format!("{}: {cause}", setting(&flag.to_string()));
+    let cause = std::error::Error::source(error).map(ToString::to_string);
+    let values = match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(values)) if error.kind() == ErrorKind::InvalidValue => {
+            Some(format!("must be {}", values.join(" or "))).filter(|_| !values.is_empty())
+        }
+        _ => None,
+    };
+    if let (Some(flag), Some(wrong)) = (error.get(ContextKind::InvalidArg), cause.or(values)) {
+        return format!("{}: {wrong}", setting(&flag.to_string()));
     }
     let rendered = error.context().fold(error.render().to_string(), |text, (_, value)| match value {
         // A URL where none belongs, as one whose flag was forgotten.
         ContextValue::String(value) if value.contains("://") => text.replace(value, "…"),
         _ => text,
     });
-    let lines = rendered.lines().take_while(|line| !line.is_empty());
-    lines.collect::<Vec<_>>().join(" ").trim_start_matches("error: ").to_owned()
+    // What is wrong, what may have been meant, and then what clap says of every fault.
+    let told = rendered.trim_start_matches("error: ").split("\n\n").take_while(|part| {
+        !["Usage:", "For more"].iter().any(|beginning| part.trim_start().starts_with(beginning))
+    });
+    let told = told.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let told = told.collect::<Vec<_>>().join("; ");
+    match value_apart(error) {
+        Some(value) => format!("{told}; to give a setting that value, write {value} after an equals sign"),
+        None => told,
+    }
+}
+
+/// A truth that stands where none belongs, as that of a setting which may also stand alone.
+fn value_apart(error: &clap::Error) -> Option<&str> {
+    let stray = error.get(ContextKind::InvalidArg).or_else(|| error.get(ContextKind::InvalidSubcommand));
+    match stray {
+        Some(ContextValue::String(stray)) => {
+            Some(&**stray).filter(|stray| matches!(*stray, "true" | "false"))
+        }
+        _ => None,
+    }
 }
 
 /// A flag, as clap shows it, with the name of its variable: `--listen (ROSTER_LISTEN)`.
 fn setting(flag: &str) -> String {
     let name = flag.split([' ', '=', '[']).next().unwrap_or(flag);
     let command = Cli::command();
-    let argument = command
-        .get_arguments()
+    let of_commands = command.get_subcommands().flat_map(clap::Command::get_arguments);
+    let mut arguments = command.get_arguments().chain(of_commands);
+    let argument = arguments
         .find(|argument| argument.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)));
     match argument.and_then(|argument| argument.get_env()) {
         Some(variable) => format!("{name} ({})", variable.to_string_lossy()),
@@ -149,7 +175,7 @@ mod tests {
             (
                 ["--request-timeout=soon"],
                 "--request-timeout (ROSTER_REQUEST_TIMEOUT): must be a number of seconds, such as 10 or 0.5, \
-                 up to thirty years",
+                 more than 0 and up to thirty years",
             ),
             (
                 ["--database-pool-size=0"],
@@ -158,16 +184,32 @@ mod tests {
         ] {
             assert_eq!(parse(&arguments).unwrap_err(), expected);
         }
-        assert_eq!(parse(&["--colour"]).unwrap_err(), "unexpected argument '--colour' found");
         for (command, commands) in [("token", "new, list, revoke"), ("dead-letters", "list, show, retry")] {
             let told = format!(
-                "'roster {command}' requires a subcommand but one was not provided   [subcommands: {commands}]"
+                "'roster {command}' requires a subcommand but one was not provided [subcommands: {commands}]"
             );
             assert_eq!(parse(&[command]).unwrap_err(), told);
         }
-        assert!(
-            parse(&["--log-format=xml"]).unwrap_err().starts_with("invalid value 'xml' for '--log-format")
-        );
+        for (arguments, expected) in [
+            (&["--colour"][..], "unexpected argument '--colour' found"),
+            (&["sevre"], "unrecognized subcommand 'sevre'; tip: a similar subcommand exists: 'serve'"),
+            (&["--log-format=xml"], "--log-format (ROSTER_LOG_FORMAT): must be text or json"),
+            (&["--migrate=perhaps"], "--migrate (ROSTER_MIGRATE): must be true or false"),
+            (
+                &["republish", "--after=-1"],
+                "--after (ROSTER_REPUBLISH_AFTER): must be a position of the feed, or 0",
+            ),
+            (
+                &["--migrate", "false"],
+                "unrecognized subcommand 'false'; to give a setting that value, write false after an equals sign",
+            ),
+            (
+                &["serve", "--migrate", "false"],
+                "unexpected argument 'false' found; to give a setting that value, write false after an equals sign",
+            ),
+        ] {
+            assert_eq!(parse(arguments).unwrap_err(), expected);
+        }
     }
 
     #[test]

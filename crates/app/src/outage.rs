@@ -16,7 +16,7 @@ impl Outage {
     /// It failed.
     pub(crate) fn failed(&mut self, cause: String) {
         if self.cause.as_ref() != Some(&cause) {
-            error!(cause, "no longer: {}", self.what);
+            error!(cause, "failing: {}", self.what);
             self.cause = Some(cause);
         }
     }
@@ -24,7 +24,7 @@ impl Outage {
     /// It went well.
     pub(crate) fn is_over(&mut self) {
         if self.cause.take().is_some() {
-            info!("again: {}", self.what);
+            info!("works again: {}", self.what);
         }
     }
 }

@@ -122,7 +122,7 @@ pub(crate) async fn examinations(config: &Config) -> Vec<Examined> {
 
 fn store_to_examine(config: &DatabaseConfig) -> Examined {
     Ok(match &config.url {
-        DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config), config.migrate)),
+        DatabaseUrl::Sqlite(path) => Box::new(SqliteExamination::of(sqlite(path, config)?, config.migrate)),
         DatabaseUrl::Postgres(url) => {
             let examination = PostgresExamination::of(postgres(url, config), config.migrate);
             Box::new(examination.map_err(refused_by_postgres)?)
@@ -188,7 +188,7 @@ type Store = (Arc<dyn UserRepository>, Arc<dyn EventLog>, Arc<dyn Outbox>, Arc<d
 async fn store(config: &DatabaseConfig, gauges: &mut Vec<Gauge>) -> Result<Store, Failure> {
     match &config.url {
         DatabaseUrl::Sqlite(path) => {
-            let store = Sqlite::open(sqlite(path, config)).map_err(refused)?;
+            let store = Sqlite::open(sqlite(path, config)?).map_err(refused)?;
             ready(config, Box::pin(store.migrate()), Box::pin(store.check_schema()), refused).await?;
             let measured = store.clone();
             gauges.push(Arc::new(move || measured.measure()));
@@ -228,7 +228,14 @@ pub(crate) async fn dead_letters(config: &EventsConfig) -> Result<Arc<dyn DeadLe
 }
 
 async fn nats(config: &EventsConfig) -> Result<Option<Nats>, Failure> {
-    let Some(url) = &config.nats_url else { return Ok(None) };
+    let Some(url) = &config.nats_url else {
+        return match config.nats_credentials {
+            None => Ok(None),
+            Some(_) => {
+                Err(Failure::setting(EventsConfig::NATS_CREDENTIALS, anyhow!("takes --nats-url beside it")))
+            }
+        };
+    };
     let mut nats = NatsConfig::new(url);
     nats.credentials.clone_from(&config.nats_credentials);
     let connected = Nats::connect(nats).await;
@@ -292,10 +299,14 @@ fn refused_by_postgres(error: PostgresSetupError) -> Failure {
     Failure::setting(setting, error)
 }
 
-fn sqlite(path: &Path, config: &DatabaseConfig) -> SqliteConfig {
+fn sqlite(path: &Path, config: &DatabaseConfig) -> Result<SqliteConfig, Failure> {
+    if config.direct_url.is_some() {
+        let why = anyhow!("takes a --database-url of PostgreSQL beside it");
+        return Err(Failure::setting(DatabaseConfig::DIRECT_URL, why));
+    }
     let mut sqlite = SqliteConfig::new(path);
     sqlite.readers = config.pool_size.map_or(sqlite.readers, NonZeroUsize::get);
-    sqlite
+    Ok(sqlite)
 }
 
 fn postgres(url: &str, config: &DatabaseConfig) -> PostgresConfig {

@@ -52,7 +52,7 @@ pub enum SetupError {
     #[error("must be a URL of a NATS server, such as nats://nats.example.org:4222")]
     Url,
     /// The file of credentials cannot be read, or holds none.
-    #[error("cannot take credentials from {}: {source}", path.display())]
+    #[error("cannot take credentials from {}", path.display())]
     Credentials {
         /// The file.
         path: PathBuf,

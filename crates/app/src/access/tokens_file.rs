@@ -26,6 +26,11 @@ pub(crate) fn add(path: &Path, name: &str, scopes: Scopes, now: Timestamp) -> an
     let token = random()?;
     edit(path, |text| {
         let mut text = text.map_or_else(|| HEAD.to_owned(), ToOwned::to_owned);
+        if Tokens::parse(&text)?.iter().any(|token| token.name == name) {
+            return Err(anyhow!(
+                "there is a token named {name} already: choose another name, or revoke that one first"
+            ));
+        }
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }

@@ -29,7 +29,13 @@ pub(crate) struct ExportArgs {
     #[arg(default_value = STANDARD)]
     file: PathBuf,
     /// How to write: ndjson or csv [default: as the file's name says; ndjson for standard output]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "ROSTER_EXPORT_FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
     format: Option<Format>,
 }
 

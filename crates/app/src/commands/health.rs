@@ -26,7 +26,7 @@ const MOST: u64 = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct HealthArgs {
     /// Ask whether it lives, and not whether it is ready for requests
-    #[arg(long)]
+    #[arg(long, env = "ROSTER_HEALTH_LIVE")]
     live: bool,
 }
 

@@ -34,13 +34,19 @@ pub(crate) struct ImportArgs {
     /// The file, or - for standard input; with .gz at the end of its name, compressed
     file: PathBuf,
     /// How the file is written: ndjson or csv [default: as its name says; ndjson for standard input]
-    #[arg(long, value_enum, hide_possible_values = true, value_name = "FORMAT")]
+    #[arg(
+        long,
+        env = "ROSTER_IMPORT_FORMAT",
+        value_enum,
+        hide_possible_values = true,
+        value_name = "FORMAT"
+    )]
     format: Option<Format>,
     /// Write nothing; tell which lines would fail
-    #[arg(long)]
+    #[arg(long, env = "ROSTER_IMPORT_DRY_RUN")]
     dry_run: bool,
     /// Tell which lines fail, and why, in this file, a JSON object each, and not on standard error
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, env = "ROSTER_IMPORT_ERRORS", value_name = "FILE")]
     errors: Option<PathBuf>,
 }
 

@@ -13,9 +13,12 @@ use crate::wiring;
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct RepublishArgs {
     /// The position after which all are; 0 for all that are kept
-    #[arg(long, value_name = "POSITION")]
-    #[arg(value_parser = clap::value_parser!(i64).range(0..))]
+    #[arg(long, env = "ROSTER_REPUBLISH_AFTER", value_parser = position, value_name = "POSITION")]
     after: i64,
+}
+
+fn position(text: &str) -> Result<i64, &'static str> {
+    text.parse().ok().filter(|after| *after >= 0).ok_or("must be a position of the feed, or 0")
 }
 
 /// Has all events after a position published again, by whatever program serves, or will.
@@ -38,6 +41,13 @@ pub(crate) fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Fai
             return Err(Failure::setting("--after", why));
         }
         outbox.rewind(after).await.map_err(anyhow::Error::from)?;
-        Ok(print(&format!("The events after {after}, up to {newest}, are published again\n"))?)
+        let told = if after == newest {
+            format!("There are no events after {after}: none will be published again\n")
+        } else {
+            format!(
+                "The events after {after}, up to {newest}, will be published again by whoever serves with --nats-url\n"
+            )
+        };
+        Ok(print(&told)?)
     })
 }

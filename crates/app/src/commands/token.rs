@@ -18,10 +18,10 @@ pub(crate) enum TokenCommand {
     /// Make one, and print it: it is shown this once, and kept nowhere
     New {
         /// What to call it, and whoever uses it: 1 to 64 of letters, digits, ".", "_" and "-"
-        #[arg(long, value_parser = parse_name, value_name = "NAME")]
+        #[arg(long, env = "ROSTER_TOKEN_NAME", value_parser = parse_name, value_name = "NAME")]
         name: String,
         /// What it is good for: of users:read, users:write, events:read, events:write and directory:read
-        #[arg(long = "scope", value_parser = parse_scopes, value_name = "SCOPE,...")]
+        #[arg(long = "scope", env = "ROSTER_TOKEN_SCOPE", value_parser = parse_scopes, value_name = "SCOPE,...")]
         scopes: Scopes,
     },
     /// List them: name, scopes, and when each was made
@@ -29,7 +29,7 @@ pub(crate) enum TokenCommand {
     /// Take one back: a server that runs refuses it within seconds
     Revoke {
         /// The name, as `list` tells it
-        #[arg(long, value_parser = parse_name, value_name = "NAME")]
+        #[arg(long, env = "ROSTER_TOKEN_NAME", value_parser = parse_name, value_name = "NAME")]
         name: String,
     },
 }

@@ -54,5 +54,6 @@ impl fmt::Debug for EventsConfig {
 
 /// A number of days, with or without a fraction.
 fn days(text: &str) -> Result<Duration, &'static str> {
-    several(text, 86_400.0).ok_or("must be a number of days, such as 7 or 0.5, up to thirty years")
+    several(text, 86_400.0)
+        .ok_or("must be a number of days, such as 7 or 0.5, more than 0 and up to thirty years")
 }

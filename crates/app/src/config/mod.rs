@@ -54,7 +54,8 @@ const LONGEST: Duration = Duration::from_secs(30 * 365 * 86_400);
 
 /// A number of seconds, with or without a fraction.
 fn seconds(text: &str) -> Result<Duration, &'static str> {
-    several(text, 1.0).ok_or("must be a number of seconds, such as 10 or 0.5, up to thirty years")
+    several(text, 1.0)
+        .ok_or("must be a number of seconds, such as 10 or 0.5, more than 0 and up to thirty years")
 }
 
 /// A number of times so many seconds.
