@@ -148,7 +148,7 @@
 //! # Features
 //!
 //! gzip and deflate are always decoded; `brotli` and `zstd` add theirs. TLS comes with the features of your own
-//! `reqwest`.
+//! `reqwest`; `ring` is for one that leaves the choice of cryptography to the program (`rustls-no-provider`).
 //!
 //! A cassette of many megabytes loads slowly in a debug build, where the YAML parser is not optimized. This in
 //! `Cargo.toml` helps:

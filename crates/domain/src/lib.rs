@@ -86,7 +86,7 @@
 //!
 //! ```toml
 //! [dev-dependencies]
-//! roster-domain = { version = "0.1", features = ["mocks"] }
+//! roster-domain = { version = "0.1", features = ["mocks", "testing"] }
 //! ```
 //!
 //! ```

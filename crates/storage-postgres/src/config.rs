@@ -17,9 +17,9 @@ pub struct PostgresConfig {
     /// The same by a way around a proxy, for what needs a session of its own: migrations, and the lock of
     /// whoever publishes events.
     pub direct_url: Option<String>,
-    /// How many connections there are at the most, 1 or more; beside one for health checks, one for whoever publishes
-    /// events, and of each runtime one for creates and, with a [`statement_cache`](Self::statement_cache), one for
-    /// short reads.
+    /// How many connections there are at the most, 1 or more; beside one for health checks, two for those who number
+    /// events, publish them and forget them, one for the lock of whoever publishes, one for a migration, and of each runtime
+    /// one for creates and, with a [`statement_cache`](Self::statement_cache), one for short reads.
     pub pool_size: usize,
     /// How long a request waits for a connection when all are in use. A short read waits twice as long for its answer
     /// on the one of its runtime, or as long as a statement may take, before it asks for another.

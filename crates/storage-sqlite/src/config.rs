@@ -11,7 +11,8 @@ pub struct SqliteConfig {
     ///
     /// `:memory:` is refused: each of the connections would have a database of its own.
     pub path: PathBuf,
-    /// How many connections read at once: 1 or more. Half of them, or the only one, search by a name or count.
+    /// How many connections read at once: 1 or more. Half of them, or the only one, search by a name or count. Beside
+    /// them half as many export, and there are some for what runs beside requests, and the one that writes.
     pub readers: usize,
     /// How long a request waits for a connection when all are in use: longer than `busy_timeout`.
     pub pool_wait: Duration,

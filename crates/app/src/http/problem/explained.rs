@@ -29,7 +29,7 @@ impl Code {
             ),
             Self::Unauthenticated => (
                 "There is no bearer token, or it is not valid: it is none of this service, was revoked, has expired, or is for somebody else.",
-                "Send the header Authorization: Bearer with a token of this service, or of the issuer that it trusts. The header WWW-Authenticate tells which of the two it was.",
+                "Send the header Authorization: Bearer with a token of this service, or of the issuer that it trusts. Where one was sent, and is not valid, the header WWW-Authenticate has error=\"invalid_token\".",
                 "A bearer token is needed",
             ),
             Self::Forbidden => (
