@@ -131,7 +131,7 @@ async fn keys_outlive_the_outage_of_who_has_them(OnSqlite(database): OnSqlite) {
         roster.get(READ).bearer(&token(&known)).await.page();
     }
     let log = roster.stop().await.stderr;
-    assert!(log.contains("no longer: the keys of JWTs are fetched"), "{log}");
+    assert!(log.contains("failing: the keys of JWTs are fetched"), "{log}");
 }
 
 async fn until_keys_can_be_had_nobody_is_judged(OnSqlite(database): OnSqlite) {

@@ -88,6 +88,8 @@ async fn every_broken_rule_is_listed(roster: Roster) {
     let id = ("id", "Id must be a 64-bit integer");
     roster.put(&no_id, &json!({"name": "A"})).await.violations(&[id, REQUIRED, SHORT]);
     roster.patch(&no_id, &json!({"name": "A"})).await.violations(&[id, SHORT]);
+    roster.put(&no_id, &json!({})).header("If-Match", "1").await.error(400, "malformed_request");
+    roster.request("PUT", &no_id).body("text/plain", "{}").await.error(415, "unsupported_media_type");
     roster.get(&no_id).await.violations(&[id]);
     roster.delete(&no_id).await.violations(&[id]);
 }

@@ -60,22 +60,22 @@ impl Cli {
     ///
     /// The status to end with: 0 after help, 2 after a wrong setting.
     pub(crate) fn from_command_line() -> Result<Self, ExitCode> {
-        Self::from_arguments(std::env::args_os()).map_err(|error| match error.kind() {
+        let arguments: Vec<_> = std::env::args_os().collect();
+        Self::from_arguments(&arguments).map_err(|error| match error.kind() {
             ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => {
                 error.print().map_or(ExitCode::FAILURE, |()| ExitCode::SUCCESS)
             }
             _ => {
-                report(&one_line(&error));
+                report(&one_line(&error, &arguments));
                 ExitCode::from(2)
             }
         })
     }
 
     /// A flag wins over its variable though that be wrong: a variable is read where there is no flag.
-    fn from_arguments(arguments: impl IntoIterator<Item = OsString>) -> Result<Self, clap::Error> {
-        let arguments: Vec<_> = arguments.into_iter().collect();
+    fn from_arguments(arguments: &[OsString]) -> Result<Self, clap::Error> {
         let flags = Self::command().mut_args(|argument| argument.env(None::<&str>));
-        let flags = flags.try_get_matches_from(&arguments).ok();
+        let flags = flags.try_get_matches_from(arguments).ok();
         let is_flag = |id: &str| {
             let source = flags.as_ref().and_then(|flags| flags.value_source(id));
             source == Some(ValueSource::CommandLine)
@@ -83,12 +83,12 @@ impl Cli {
         let command = Self::command().mut_args(|argument| {
             if is_flag(argument.get_id().as_str()) { argument.env(None::<&str>) } else { argument }
         });
-        Self::from_arg_matches(&command.try_get_matches_from(&arguments)?)
+        Self::from_arg_matches(&command.try_get_matches_from(arguments)?)
     }
 }
 
-/// What is wrong, with the setting's name first. A value is not repeated: it may hold a password.
-fn one_line(error: &clap::Error) -> String {
+/// What is wrong, with the setting's name first. A URL is not repeated: it may hold a password.
+fn one_line(error: &clap::Error, arguments: &[OsString]) -> String {
     let cause = std::error::Error::source(error).map(ToString::to_string);
     let values = match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(values)) if error.kind() == ErrorKind::InvalidValue => {
@@ -97,7 +97,7 @@ fn one_line(error: &clap::Error) -> String {
         _ => None,
     };
     if let (Some(flag), Some(wrong)) = (error.get(ContextKind::InvalidArg), cause.or(values)) {
-        return format!("{}: {wrong}", setting(&flag.to_string()));
+        return format!("{}: {wrong}", setting(&flag.to_string(), arguments));
     }
     let rendered = error.context().fold(error.render().to_string(), |text, (_, value)| match value {
         // A URL where none belongs, as one whose flag was forgotten.
@@ -128,13 +128,17 @@ fn value_apart(error: &clap::Error) -> Option<&str> {
 }
 
 /// A flag, as clap shows it, with the name of its variable: `--listen (ROSTER_LISTEN)`.
-fn setting(flag: &str) -> String {
+fn setting(flag: &str, arguments: &[OsString]) -> String {
     let name = flag.split([' ', '=', '[']).next().unwrap_or(flag);
-    let command = Cli::command();
-    let of_commands = command.get_subcommands().flat_map(clap::Command::get_arguments);
-    let mut arguments = command.get_arguments().chain(of_commands);
-    let argument = arguments
-        .find(|argument| argument.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)));
+    let all = Cli::command();
+    let mut commands = vec![&all];
+    for argument in arguments {
+        let within = commands.last().and_then(|command| command.find_subcommand(argument));
+        commands.extend(within);
+    }
+    let mut known = commands.iter().rev().flat_map(|command| command.get_arguments());
+    let argument =
+        known.find(|argument| argument.get_long().is_some_and(|long| name.strip_prefix("--") == Some(long)));
     match argument.and_then(|argument| argument.get_env()) {
         Some(variable) => format!("{name} ({})", variable.to_string_lossy()),
         None => name.to_owned(),
@@ -146,8 +150,8 @@ mod tests {
     use super::*;
 
     fn parse(arguments: &[&str]) -> Result<Cli, String> {
-        let all = ["roster"].iter().chain(arguments).map(OsString::from);
-        Cli::from_arguments(all).map_err(|error| one_line(&error))
+        let all: Vec<_> = ["roster"].iter().chain(arguments).map(OsString::from).collect();
+        Cli::from_arguments(&all).map_err(|error| one_line(&error, &all))
     }
 
     #[test]
@@ -194,6 +198,15 @@ mod tests {
             (&["--colour"][..], "unexpected argument '--colour' found"),
             (&["sevre"], "unrecognized subcommand 'sevre'; tip: a similar subcommand exists: 'serve'"),
             (&["--log-format=xml"], "--log-format (ROSTER_LOG_FORMAT): must be text or json"),
+            (&["export", "--format=xml"], "--format (ROSTER_EXPORT_FORMAT): must be ndjson or csv"),
+            (
+                &["token", "new", "--name=c d", "--scope=users:read"],
+                "--name (ROSTER_TOKEN_NAME): a name must be 1 to 64 of letters, digits, \".\", \"_\" and \"-\"",
+            ),
+            (
+                &["--allow-anonymous=hunter2"],
+                "--allow-anonymous (ROSTER_ALLOW_ANONYMOUS): must be true or false",
+            ),
             (&["--migrate=perhaps"], "--migrate (ROSTER_MIGRATE): must be true or false"),
             (
                 &["republish", "--after=-1"],

@@ -34,6 +34,12 @@ impl Violation {
         Self::new(field, format!("{} must not contain control characters", capitalised(field)))
     }
 
+    /// "Email must be a string", of a member whose JSON is `json`; or, where that is a string of which half is missing,
+    /// as of a surrogate pair (RFC 8259 §8.2), "Email must be valid Unicode".
+    pub fn no_text(field: &'static str, json: &str) -> Self {
+        Self::wrong_type(field, if json.starts_with('"') { "valid Unicode" } else { "a string" })
+    }
+
     /// "Email must be a string".
     pub fn wrong_type(field: &'static str, expected: &str) -> Self {
         Self::new(field, format!("{} must be {expected}", capitalised(field)))

@@ -26,7 +26,11 @@ const MOST: u64 = 16 * 1024;
 #[derive(Debug, Clone, PartialEq, Eq, clap::Args)]
 pub(crate) struct HealthArgs {
     /// Ask whether it lives, and not whether it is ready for requests
-    #[arg(long, env = "ROSTER_HEALTH_LIVE")]
+    #[arg(
+        long, env = "ROSTER_HEALTH_LIVE",
+        action = clap::ArgAction::Set, default_value_t = false, hide_possible_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
+    )]
     live: bool,
 }
 

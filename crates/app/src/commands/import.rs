@@ -43,7 +43,11 @@ pub(crate) struct ImportArgs {
     )]
     format: Option<Format>,
     /// Write nothing; tell which lines would fail
-    #[arg(long, env = "ROSTER_IMPORT_DRY_RUN")]
+    #[arg(
+        long, env = "ROSTER_IMPORT_DRY_RUN",
+        action = clap::ArgAction::Set, default_value_t = false, hide_possible_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
+    )]
     dry_run: bool,
     /// Tell which lines fail, and why, in this file, a JSON object each, and not on standard error
     #[arg(long, env = "ROSTER_IMPORT_ERRORS", value_name = "FILE")]

@@ -38,7 +38,7 @@ pub(crate) fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Fai
         let newest = events.newest().await.map_err(anyhow::Error::from)?;
         if after > newest {
             let why = anyhow!("must be at most {newest}, the newest position: nothing comes after {after}");
-            return Err(Failure::setting("--after", why));
+            return Err(Failure::setting("--after (ROSTER_REPUBLISH_AFTER)", why));
         }
         outbox.rewind(after).await.map_err(anyhow::Error::from)?;
         let told = if after == newest {

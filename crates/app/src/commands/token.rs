@@ -29,7 +29,7 @@ pub(crate) enum TokenCommand {
     /// Take one back: a server that runs refuses it within seconds
     Revoke {
         /// The name, as `list` tells it
-        #[arg(long, env = "ROSTER_TOKEN_NAME", value_parser = parse_name, value_name = "NAME")]
+        #[arg(long, env = "ROSTER_TOKEN_REVOKE", value_parser = parse_name, value_name = "NAME")]
         name: String,
     },
 }

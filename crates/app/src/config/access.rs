@@ -42,7 +42,11 @@ pub(crate) struct AccessConfig {
     pub jwks_refresh: Duration,
     /// Let everyone do everything, on whatever address and by whatever name; else, without credentials to ask for,
     /// only a loopback address is served, and only to those who ask for it as such or as localhost
-    #[arg(id = "allow-anonymous", long, env = "ROSTER_ALLOW_ANONYMOUS", global = true)]
+    #[arg(
+        id = "allow-anonymous", long, env = "ROSTER_ALLOW_ANONYMOUS", global = true,
+        action = clap::ArgAction::Set, default_value_t = false, hide_possible_values = true,
+        num_args = 0..=1, require_equals = true, default_missing_value = "true", value_name = "BOOL"
+    )]
     pub allow_anonymous: bool,
 }
 

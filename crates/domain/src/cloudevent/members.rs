@@ -4,8 +4,8 @@ use serde_json::value::RawValue;
 
 use crate::{Violation, Violations};
 
-/// The members of a JSON object, each as it was written, and read only where it means something: what is ignored may be
-/// whatever JSON can say, what is no value included (RFC 8259 §6, §8.2, §9). Where a name stands twice, the last counts.
+/// The members of a JSON object, each as it was written, and read only where it means something: the value of one that is
+/// ignored may be whatever JSON can say (RFC 8259 §6, §8.2, §9). Where a name stands twice, the last counts.
 pub(super) struct Members(HashMap<String, Box<RawValue>>);
 
 impl Members {
@@ -31,8 +31,6 @@ impl Members {
     /// A member's text, if it is there.
     pub(super) fn optional(&self, name: &'static str) -> Result<Option<String>, Violations> {
         let Some(value) = self.get(name) else { return Ok(None) };
-        // Half a surrogate pair, escaped, is JSON, and still no text.
-        let expected = if value.starts_with('"') { "valid Unicode" } else { "a string" };
-        serde_json::from_str(value).map(Some).map_err(|_| Violation::wrong_type(name, expected).into())
+        serde_json::from_str(value).map(Some).map_err(|_| Violation::no_text(name, value).into())
     }
 }

@@ -21,7 +21,7 @@ impl InboundEvent {
     }
 
     /// Reads an event in the JSON format of `CloudEvents` 1.0, and checks what it says. Attributes that mean
-    /// nothing here are ignored, whatever they are.
+    /// nothing here are ignored, whatever their values are.
     ///
     /// # Errors
     ///
@@ -66,9 +66,9 @@ fn change(event: &Members) -> Result<InboundChange, Violations> {
     match (broken.take(event.required("type")), broken.take(data(event))) {
         (Some(event_type), Some(data)) => {
             let email = data.required("email").and_then(|email| Email::parse(&email));
-            let name = || data.required("name").and_then(|name| Name::parse(&name));
-            let name = || name().map_err(|broken| broken.within("data"));
-            InboundChange::from_parsed(&event_type, email.map_err(|broken| broken.within("data")), name)
+            let within = |broken: Violations| broken.within("data");
+            let name = || data.required("name").and_then(|name| Name::parse(&name)).map_err(within);
+            InboundChange::from_parsed(&event_type, email.map_err(within), name)
         }
         _ => Err(broken),
     }
@@ -82,7 +82,11 @@ fn trace(event: &Members) -> Option<TraceContext> {
 
 fn data(event: &Members) -> Result<Members, Violations> {
     let Some(data) = event.get("data") else { return encoded_data(event) };
-    Ok(Members::of(data.as_bytes()).map_err(|_| Violation::wrong_type("data", "an object"))?)
+    if !data.starts_with('{') {
+        return Err(Violation::wrong_type("data", "an object").into());
+    }
+    let unreadable = |error| Violation::new("data", format!("Data must be JSON that has a value: {error}"));
+    Ok(Members::of(data.as_bytes()).map_err(unreadable)?)
 }
 
 /// What a sender sends who has its data as bytes (JSON Event Format for `CloudEvents` 1.0 §3.1).
@@ -196,6 +200,9 @@ mod tests {
                 "{anything}"
             );
         }
+        let named = saved().to_string().replace("\"room\"", "\"\\ud83d\"");
+        let refused = InboundEvent::from_json(named.as_bytes()).unwrap_err();
+        assert!(refused.contains("Data must be JSON that has a value: unexpected end of hex"), "{refused}");
         let half = saved().to_string().replace("Lovelace", "\\ud83d");
         let refused = InboundEvent::from_json(half.as_bytes()).unwrap_err();
         assert_eq!(refused, "it breaks rules: Name must be valid Unicode");

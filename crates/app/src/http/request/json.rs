@@ -166,9 +166,7 @@ impl Member {
         self,
         parse: impl FnOnce(&str) -> Result<T, Violations>,
     ) -> Result<T, Violations> {
-        // Half a surrogate pair, escaped, is JSON (RFC 8259 §8.2), and still no text.
-        let is_string = self.value.as_deref().is_some_and(|value| value.get().starts_with('"'));
-        parse(&self.required::<String>(if is_string { "valid Unicode" } else { "a string" })?)
+        parse(&self.required::<String>(Violation::no_text)?)
     }
 
     /// The member's text, if it is there; that it shall be removed, as null says, is not possible.
@@ -184,16 +182,21 @@ impl Member {
 
     /// The member's whole number, which has to be there; `7.0` is one as well (JSON Schema 2020-12 §6.1.1).
     pub(in crate::http) fn required_integer(self) -> Result<i64, Violations> {
-        let (name, expected) = (self.name, "a 64-bit integer");
-        let number = self.required::<Number>(expected)?;
+        let name = self.name;
+        let no_integer = || Violation::wrong_type(name, "a 64-bit integer");
+        let number = self.required::<Number>(|_, _| no_integer())?;
         let integer = number.as_i64().or_else(|| whole(number.as_f64()?));
-        Ok(integer.ok_or_else(|| Violation::wrong_type(name, expected))?)
+        Ok(integer.ok_or_else(no_integer)?)
     }
 
-    fn required<T: DeserializeOwned>(self, expected: &str) -> Result<T, Violations> {
+    /// The member's value, which has to be there; `wrong` says of its name and its JSON that it is none.
+    fn required<T: DeserializeOwned>(
+        self,
+        wrong: impl FnOnce(&'static str, &str) -> Violation,
+    ) -> Result<T, Violations> {
         let value = self.value.as_deref().map(RawValue::get).filter(|value| *value != "null");
         let value = value.ok_or_else(|| Violation::required(self.name))?;
-        Ok(serde_json::from_str(value).map_err(|_| Violation::wrong_type(self.name, expected))?)
+        Ok(serde_json::from_str(value).map_err(|_| wrong(self.name, value))?)
     }
 }
 

@@ -9,7 +9,8 @@ use roster_domain::{DirectoryId, DomainError, UserId, Violation, Violations};
 
 use crate::http::problem::error::ApiError;
 
-/// The `{id}` of a path, if it is a number; whether anybody can have that is another question, and asked later.
+/// The `{id}` of a path, if it is a number. That it is none is a rule that is broken, and so is told after what is not
+/// well-formed; whether anybody can have it is asked later still.
 pub(in crate::http) struct IdInPath(Result<i64, Violation>);
 
 impl IdInPath {
