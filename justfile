@@ -1,7 +1,8 @@
 # The table of contents of daily work. `just` alone lists it.
 
-# Tests of the program as it ships, one after the other, which tell what they measure
-as_it_ships := "ROSTER_TEST_BINARY=" + quote(justfile_directory() / "target/release/roster") + \
+# The program as it ships, and tests of it, one after the other, which tell what they measure
+ships_as := justfile_directory() / "target/release/roster"
+as_it_ships := "ROSTER_TEST_BINARY=" + quote(ships_as) + \
     " cargo test --release --locked -p roster-tests --test roster -- --nocapture --test-threads 1"
 
 # List the recipes
@@ -38,10 +39,10 @@ ci-full: ci outside test-bulk test-docs fuzz-api image figures fuzz-parsers over
     just stops 50
     just resets 10000
 
-# Hold waits and recoveries to their figures, with nothing beside them: other tests give them thrice the time
-figures:
+# Hold waits and recoveries of what ships to their figures, with nothing beside them: else tests give them thrice the time
+figures: ships
     for tests in resilience:: limits::slow program::stops directory::service; do \
-        ROSTER_TEST_ALONE=1 cargo test --locked -p roster-tests --test roster -- $tests --nocapture --test-threads 1 || exit 1; \
+        ROSTER_TEST_ALONE=1 ROSTER_TEST_BINARY={{ quote(ships_as) }} cargo test --locked -p roster-tests --test roster -- $tests --nocapture --test-threads 1 || exit 1; \
     done
 
 # Kill the service, the broker and the relay so often, under load, and count what is lost
