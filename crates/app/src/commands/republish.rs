@@ -14,11 +14,11 @@ use crate::wiring;
 pub(crate) struct RepublishArgs {
     /// The position after which all are; 0 for all that are kept
     #[arg(long, env = "ROSTER_REPUBLISH_AFTER", value_parser = position, value_name = "POSITION")]
-    after: i64,
+    after: Position,
 }
 
-fn position(text: &str) -> Result<i64, &'static str> {
-    text.parse().ok().filter(|after| *after >= 0).ok_or("must be a position of the feed, or 0")
+fn position(text: &str) -> Result<Position, &'static str> {
+    text.parse().ok().and_then(Position::new).ok_or("must be a position of the feed, or 0")
 }
 
 /// Has all events after a position published again, by whatever program serves, or will.
@@ -30,7 +30,7 @@ pub(crate) fn republish(config: &Config, args: &RepublishArgs) -> Result<(), Fai
     logging::start(&config.log, None);
     run(async {
         let (events, outbox) = wiring::events_there(&config.database).await?;
-        let after = Position::new(args.after).unwrap_or_default();
+        let after = args.after;
         let pruned = events.pruned().await.map_err(anyhow::Error::from)?;
         if after < pruned {
             return Err(anyhow!("events up to position {pruned} are no longer kept: begin after that").into());
